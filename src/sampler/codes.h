@@ -1,0 +1,51 @@
+/*
+ * codes.h: what the sampler knows of code objects: names, lines, sizes, copied once. A code object may be
+ * freed at any time and another one come to lie at its address, so that each is looked at again at each tick.
+ * One thread, the sampler's.
+ */
+#ifndef SAMPLER_CODES_H
+#define SAMPLER_CODES_H
+
+#include "copy.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct code {
+    uintptr_t address;
+    uint32_t serial;                         /* never used twice */
+    uint64_t checked;                        /* the last check that found it unchanged */
+    const char *function, *qualified, *file; /* of `lengths` bytes, UTF-8, '\0' at the end */
+    uint32_t first_line;
+    const unsigned char *lines; /* the table */
+    uint32_t lines_size;
+    uint32_t frame_size;     /* bytes on the data stack; 0: not known */
+    long size;               /* bytes of its instructions; -1: not known */
+    long first_traceable;    /* byte of its instructions */
+    uintptr_t name_address;  /* of the name's object */
+    int64_t name_mark[2];    /* of its head */
+    unsigned char *identity; /* a copy of its head */
+};
+
+bool codes_open(void);
+void codes_close(void);
+
+/* In a child of fork(), which has not got their memory. */
+void codes_forget(void);
+
+/* At the start of a tick: makes room when there is none left, by forgetting all. */
+void codes_tidy(void);
+
+/* The code object at an address, as known; NULL: not seen before. */
+struct code *codes_find(uintptr_t address);
+
+/* Copies it; NULL: it is none, or was changed meanwhile, or there is no room until the next tick. */
+struct code *codes_load(struct copier *copier, uintptr_t address);
+
+/* Looks whether these are still what they were, by one copy. False: one is not, and has been forgotten. */
+bool codes_check(struct copier *copier, struct code *const *codes, int count, uint64_t check);
+
+/* The line of the instruction at a byte offset; 0: none. */
+uint32_t codes_line(const struct code *code, long instruction);
+
+#endif
