@@ -1,0 +1,150 @@
+/*
+ * From the sources on the command line to a program, and what dtrace says about it.
+ */
+#ifndef _GNU_SOURCE
+#    define _GNU_SOURCE
+#endif
+#include "compile.h"
+
+#include "command.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+bool compile_resolve_ids(const struct trace_request *request, struct dlang_source *sources,
+                         const struct catalog *catalog) {
+    for (size_t i = 0; i < request->compiler.source_count; i++) {
+        const char *text = request->given[i];
+        size_t digits = strspn(text, "0123456789");
+        if (sources[i].kind != 'i') {
+            continue;
+        }
+        sources[i].kind = 'n';
+        if (digits == 0) {
+            continue; /* dtrace takes it for a name */
+        }
+        const struct catalog_probe *probe =
+            digits > 9 ? NULL : catalog_find(catalog, (uint32_t)strtoul(text, NULL, 10));
+        if (probe == NULL) {
+            command_error(
+                "invalid probe specifier %s: invalid probe identifier %.*s: Unknown probe identifier", text,
+                (int)digits, text);
+            return false;
+        }
+        /* The site of a process's probe is no part of its description in D, where these name the code. */
+        size_t size = strlen(probe->provider) + strlen(probe->name) + strlen(text) + 8;
+        char *description = command_allocate(size, 1);
+        snprintf(description, size, "%s:::%s%s", probe->provider, probe->name, text + digits);
+        sources[i].text = description;
+    }
+    return true;
+}
+
+/* The line of the source, and a caret below the column; tabs stay tabs, so that both lines agree. */
+static void show_place(const struct dlang_source *source, unsigned line, unsigned column) {
+    const char *text = source->text;
+    for (unsigned i = 1; i < line; i++) {
+        const char *end = strchr(text, '\n');
+        if (end == NULL) {
+            return;
+        }
+        text = end + 1;
+    }
+    int length = (int)strcspn(text, "\n");
+    if (length == 0 || column == 0 || (int)column > length + 1) {
+        return;
+    }
+    fprintf(stderr, "%.*s\n", length, text);
+    for (unsigned i = 1; i < column; i++) {
+        fputc(text[i - 1] == '\t' ? '\t' : ' ', stderr);
+    }
+    fputs("^\n", stderr);
+}
+
+bool compile_program(const struct trace_request *request, const struct dlang_settings *settings,
+                     struct dlang_result *result) {
+    struct dlang_problem problem = {.text = ""};
+    *result = (struct dlang_result){.program = NULL};
+    if (dlang_compile(settings, result, &problem)) {
+        return true;
+    }
+    size_t at = problem.source < settings->source_count ? problem.source : 0;
+    const struct dlang_source *source = &settings->sources[at];
+    if (source->kind == 's') {
+        command_error("failed to compile script %s: %s", request->given[at], problem.text);
+    } else {
+        command_error("invalid probe specifier %s: %s", request->given[at], problem.text);
+    }
+    if (isatty(STDERR_FILENO) && problem.line > 0) {
+        show_place(source, problem.line, problem.column);
+    }
+    return false;
+}
+
+/* A description is named without its predicate and actions. */
+static int name_length(const struct dlang_source *source, const char *given) {
+    return (int)(source->kind == 's' ? strlen(given) : strcspn(given, "{/;"));
+}
+
+/* What may be relied on, from the most to the least, as DTrace counts it. */
+static const char *const stabilities[][3] = {
+    {"Stable", "Stable", "Common"},
+    {"Unstable", "Unstable", "Common"},
+    {"Private", "Private", "Unknown"},
+};
+
+static void print_stability(const char *whose, const char *const stability[3]) {
+    command_print("\tMinimum %s Attributes\n\t\tIdentifier Names: %s\n\t\tData Semantics:   %s\n"
+                  "\t\tDependency Class: %s\n\n",
+                  whose, stability[0], stability[1], stability[2]);
+}
+
+/* The least that holds for all descriptions of the program. */
+static size_t description_stability(const struct program_header *program) {
+    const struct program_enabling *enablings = program_entries(program, SECTION_ENABLINGS);
+    size_t least = 0;
+    for (uint32_t i = 0; i < program_count(program, SECTION_ENABLINGS); i++) {
+        const char *provider = program_string(program, enablings[i].provider);
+        bool stable = strcmp(provider, "dtrace") == 0 || strcmp(provider, "profile") == 0;
+        size_t stability = strncmp(provider, "python", 6) == 0 ? 2 : stable ? 0 : 1;
+        least = stability > least ? stability : least;
+    }
+    return least;
+}
+
+static void show_stability(const struct trace_request *request, const struct program_header *program) {
+    for (size_t i = 0; i < request->compiler.source_count; i++) {
+        const struct dlang_source *source = &request->compiler.sources[i];
+        command_print("\nStability attributes for %s %.*s:\n\n",
+                      source->kind == 's' ? "script" : "description", name_length(source, request->given[i]),
+                      request->given[i]);
+        print_stability("Probe Description", stabilities[description_stability(program)]);
+        print_stability("Statement", stabilities[0]);
+    }
+    fflush(stdout);
+}
+
+bool compile_announce(const struct trace_request *request, const struct dlang_result *result) {
+    bool quiet = program_option(result->program, OPTION_QUIET) != 0;
+    bool may_destroy = program_option(result->program, OPTION_DESTRUCTIVE) != 0;
+    for (size_t i = 0; i < request->compiler.source_count && !quiet; i++) {
+        const struct dlang_source *source = &request->compiler.sources[i];
+        unsigned matched = result->matched[i];
+        command_error("%s '%.*s' matched %u probe%s", source->kind == 's' ? "script" : "description",
+                      name_length(source, request->given[i]), request->given[i], matched,
+                      matched == 1 ? "" : "s");
+    }
+    if (request->verbose) {
+        show_stability(request, result->program);
+    }
+    if ((result->program->flags & PROGRAM_DESTRUCTIVE) != 0 && !may_destroy) {
+        command_error("could not enable tracing: Destructive actions not allowed");
+        return false;
+    }
+    if (may_destroy && !quiet) {
+        command_error("allowing destructive actions");
+    }
+    return true;
+}
