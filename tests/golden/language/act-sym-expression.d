@@ -1,0 +1,1 @@
+BEGIN { x = usym(4096); exit(0); }

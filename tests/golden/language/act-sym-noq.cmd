@@ -1,0 +1,1 @@
+dtrace -s act-sym-noq.d

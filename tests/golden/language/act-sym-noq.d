@@ -1,0 +1,1 @@
+BEGIN { usym(0x400000); uaddr(16); exit(0); }

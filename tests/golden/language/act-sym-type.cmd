@@ -1,0 +1,1 @@
+dtrace -qs act-sym-type.d

@@ -1,0 +1,1 @@
+BEGIN { usym("abc"); exit(0); }

@@ -1,0 +1,1 @@
+dtrace -qs bi-execargs.d

@@ -1,0 +1,1 @@
+dtrace -qs bi-psinfo-constants.d

@@ -1,0 +1,1 @@
+BEGIN { bcopy("abc", (void *)0x1000, 3); exit(0); }

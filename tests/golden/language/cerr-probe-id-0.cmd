@@ -1,0 +1,1 @@
+dtrace -qs cerr-probe-id-0.d

@@ -1,0 +1,1 @@
+provider foo { probe bar(int x) : (int y); }; BEGIN { exit(0); }

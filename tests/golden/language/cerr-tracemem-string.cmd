@@ -1,0 +1,1 @@
+dtrace -qs cerr-tracemem-string.d

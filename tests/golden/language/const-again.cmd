@@ -1,0 +1,1 @@
+dtrace -qs const-again.d

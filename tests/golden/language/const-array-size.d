@@ -1,0 +1,1 @@
+int x[SIGINT]; BEGIN { printf("%d\n", sizeof(x)); exit(0); }

@@ -1,0 +1,1 @@
+BEGIN { SIGINT = 5; exit(0); }

@@ -1,0 +1,1 @@
+BEGIN { printf("%d %d %d %d\n", SIGINT, SIGKILL, SIGSTOP, SIGCHLD); exit(0); }

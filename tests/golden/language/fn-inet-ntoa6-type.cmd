@@ -1,0 +1,1 @@
+dtrace -qs fn-inet-ntoa6-type.d

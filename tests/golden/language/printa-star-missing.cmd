@@ -1,0 +1,1 @@
+dtrace -qs printa-star-missing.d

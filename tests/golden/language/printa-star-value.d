@@ -1,0 +1,1 @@
+BEGIN { @[12, 10] = count(); printa("%@*d|%d\n", @); exit(0); }

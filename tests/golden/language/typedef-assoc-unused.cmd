@@ -1,0 +1,1 @@
+dtrace -qs typedef-assoc-unused.d

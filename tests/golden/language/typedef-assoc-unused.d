@@ -1,0 +1,1 @@
+typedef int a_t[int]; BEGIN { exit(0); }

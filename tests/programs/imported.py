@@ -1,0 +1,1 @@
+"""Imported by everything.py, while it is traced."""
