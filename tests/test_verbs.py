@@ -195,3 +195,16 @@ def test_a_program_that_is_no_python_is_told(environment):
     result = run(environment, "calls", "--", "sleep", "0.1")
     assert (result.returncode, result.stdout) == (1, "")
     assert result.stderr == "catprobe: sleep is not a Python program in which catprobe is installed\n"
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("verb", ["flow", "calls", "calltime", "calldist"])
+def test_a_process_or_program_that_is_not_there_is_told(environment, verb):
+    gone = run(environment, verb, 2147483647)
+    assert (gone.returncode, gone.stdout) == (1, "")
+    assert gone.stderr == (
+        "catprobe: there is no process 2147483647: `catprobe ps` lists those that can be traced\n"
+    )
+    missing = run(environment, verb, "--", "no-such-program")
+    assert (missing.returncode, missing.stdout) == (1, "")
+    assert missing.stderr == "catprobe: no-such-program: No such file or directory\n"

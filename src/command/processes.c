@@ -9,6 +9,8 @@
 #include "clocks.h"
 #include "command.h"
 #include "process.h"
+#include "run.h"
+#include "targets.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -64,6 +66,10 @@ static bool start_children(struct processes *processes) {
         processes->child_count++;
     }
     if (request->program != NULL) {
+        if (!run_found(request->program[0])) {
+            command_error("%s: %s", request->program[0], strerror(ENOENT));
+            return false;
+        }
         if (!child_start(&processes->children[processes->child_count], request->program)) {
             return false;
         }
@@ -84,7 +90,11 @@ bool processes_open(struct processes *processes, const struct trace_request *req
         struct watch *watched = &processes->watched[i];
         watched->visible = process_exists(request->pids[i]);
         if (!watched->visible && !targets_has(request->pids[i])) {
-            command_error("No such process"); /* dtrace's words */
+            if (request->must_trace) {
+                targets_explain_absence(request->pids[i]);
+            } else {
+                command_error("No such process"); /* dtrace's words */
+            }
             return false;
         }
         watched->fd = watched->visible ? watch(request->pids[i]) : -1;

@@ -341,8 +341,7 @@ bool targets_has(pid_t pid) {
     return has;
 }
 
-/* Why a process without a socket has none. */
-static void explain_absence(pid_t pid) {
+void targets_explain_absence(pid_t pid) {
     uid_t owner;
     uid_t mine = geteuid();
     char user[64];
@@ -409,6 +408,6 @@ const struct target *targets_find_pid(struct targets *targets, pid_t pid) {
         }
         targets_free(targets);
     }
-    explain_absence(pid);
+    targets_explain_absence(pid);
     return NULL;
 }

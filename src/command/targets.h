@@ -31,6 +31,9 @@ bool targets_changed(void);
 
 void targets_free(struct targets *targets);
 
+/* Says on stderr why there is no socket of this process, and what to do. */
+void targets_explain_absence(pid_t pid);
+
 /* Says on stderr that there is nothing to be traced, and how to have something. Returns STATUS_FAILED. */
 int targets_none(void);
 
