@@ -19,6 +19,9 @@ ALLOWED_SKIPS = [
 
 LINES_OF_A_RERUN = 40
 
+# Ignored where the tests run in the background or under nohup; the programs that they start would inherit that.
+USUAL_SIGNALS = {signal.SIGINT: signal.default_int_handler, signal.SIGHUP: signal.SIG_DFL}
+
 
 def pytest_addoption(parser):
     parser.addoption("--no-skips", action="store_true", help="fail if a test is skipped that need not be")
@@ -26,8 +29,9 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "once: the same on every interpreter; `make test-all` leaves it out")
-    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # in the background; children inherit that
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number, usual in USUAL_SIGNALS.items():
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, usual)
     if config.getoption("--no-skips"):
         config.pluginmanager.register(NoSkips(), "no-skips")
 
