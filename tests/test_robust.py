@@ -88,7 +88,7 @@ NO_END = "is no longer traced: it gives an answer that does not end: is this cat
         ("no sense", NO_SENSE),
         ("gone for no reason", "is no longer traced"),
         ("gone for an unknown reason", "is no longer traced: " + "y" * 200),
-        ("control characters", "was let go: ?]0;x?"),
+        ("control characters", "is no longer traced: ?]0;x?"),
         ("refuses", "is not traced: trace: not today"),
     ],
 )

@@ -302,10 +302,11 @@ static const struct ending {
     const char *why;
     const char *words;
     bool with_process;
+    bool fails; /* the trace */
 } endings[] = {
-    {"exit", "has exited", true},           {"died", "has died", true},
-    {"maxrate", "was let go", false},       {"maxcpu", "was let go", false},
-    {"lost", "is no longer traced", false}, {"refused", "is not traced", false},
+    {"exit", "has exited", true, false},          {"died", "has died", true, false},
+    {"maxrate", "was let go", false, false},      {"maxcpu", "was let go", false, false},
+    {"lost", "is no longer traced", false, true}, {"refused", "is not traced", false, true},
 };
 
 static bool is_child(const struct trace *trace, pid_t pid) {
@@ -319,8 +320,8 @@ static bool is_child(const struct trace *trace, pid_t pid) {
 
 /* One that has become another program has not died. A later version may know other words. */
 static const struct ending *ending_of(const struct session *session) {
-    static const struct ending changed = {"died", "runs another program now", true};
-    static const struct ending other = {"", "is no longer traced", false};
+    static const struct ending changed = {"died", "runs another program now", true, false};
+    static const struct ending other = {"", "is no longer traced", false, true};
     for (size_t i = 0; i < sizeof endings / sizeof endings[0]; i++) {
         if (strcmp(endings[i].why, session->why) == 0) {
             bool lives = strcmp(session->why, changed.why) == 0 && process_lives(session->pid);
@@ -350,7 +351,7 @@ static void hear_processes(struct trace *trace) {
         }
         if (session->state == SESSION_ENDED && !session->told) {
             session->told = true;
-            trace->failed = trace->failed || strcmp(session->why, "refused") == 0;
+            trace->failed = trace->failed || ending_of(session)->fails;
             consumer_process_gone(trace->consumer, (uint32_t)session->pid);
             consumer_pass(trace->consumer, UINT64_MAX);
             tell_end(trace, session);

@@ -50,7 +50,7 @@ ANSWERS = {
     "no sense": says(bytes(range(1, 256)) * 20 + b"\n"),
     "gone for no reason": says(OPEN + b"gone\n"),
     "gone for an unknown reason": says(OPEN + b"gone fishing " + b"y" * 3000 + b"\n"),
-    "control characters": says(OPEN + b"gone maxrate \x1b]0;x\x07\n"),
+    "control characters": says(OPEN + b"gone away \x1b]0;x\x07\n"),
     "refuses": says(b"catprobe/1 error trace: not today\n"),
     "closes": lambda connection: connection.sendall(OPEN),
     "away": says(OPEN),
