@@ -19,6 +19,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -318,21 +319,37 @@ static bool is_child(const struct trace *trace, pid_t pid) {
     return false;
 }
 
+/* Whether a process that has hung up goes on as another program. Both an end and an exec let the agent's
+   thread go first. */
+static bool runs_on(pid_t pid) {
+    enum { LOOKS = 50, BETWEEN_MILLISECONDS = 10 };
+    for (int i = 0; i < LOOKS; i++) {
+        bool is_other = !process_has_extension(pid);
+        if (!process_lives(pid)) {
+            return false;
+        }
+        if (is_other) {
+            return true;
+        }
+        poll(NULL, 0, BETWEEN_MILLISECONDS);
+    }
+    return true; /* this program again */
+}
+
 /* One that has become another program has not died. A later version may know other words. */
 static const struct ending *ending_of(const struct session *session) {
     static const struct ending changed = {"died", "runs another program now", true, false};
     static const struct ending other = {"", "is no longer traced", false, true};
     for (size_t i = 0; i < sizeof endings / sizeof endings[0]; i++) {
         if (strcmp(endings[i].why, session->why) == 0) {
-            bool lives = strcmp(session->why, changed.why) == 0 && process_lives(session->pid);
+            bool lives = strcmp(session->why, changed.why) == 0 && runs_on(session->pid);
             return lives ? &changed : &endings[i];
         }
     }
     return &other;
 }
 
-static void tell_end(const struct trace *trace, const struct session *session) {
-    const struct ending *ending = ending_of(session);
+static void tell_end(const struct trace *trace, const struct session *session, const struct ending *ending) {
     if (!ending->with_process) {
         command_error("process %ld %s%s%s", (long)session->pid, ending->words,
                       session->text[0] == '\0' ? "" : ": ", session->text);
@@ -351,10 +368,11 @@ static void hear_processes(struct trace *trace) {
         }
         if (session->state == SESSION_ENDED && !session->told) {
             session->told = true;
-            trace->failed = trace->failed || ending_of(session)->fails;
+            const struct ending *ending = ending_of(session);
+            trace->failed = trace->failed || ending->fails;
             consumer_process_gone(trace->consumer, (uint32_t)session->pid);
             consumer_pass(trace->consumer, UINT64_MAX);
-            tell_end(trace, session);
+            tell_end(trace, session, ending);
             if (trace->request->sink != NULL && trace->request->sink->process_gone != NULL) {
                 trace->request->sink->process_gone(trace->request->sink->output.context, session->pid);
             }
