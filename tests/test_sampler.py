@@ -170,9 +170,10 @@ def test_a_recursion_at_10_khz_has_no_stack_that_never_was(environment, tmpdir):
         lines = {line for node in stacks for name, line in viewer.stack(node) if name == "fib"}
         torn, ticks = viewer.count("torn"), viewer.count("ticks")
         assert process.poll() is None
+    outside = (["<module>"], ["begin", "<module>"])  # it may be saying that it is ready yet
     for names in stacks.values():
         depth = names.count("fib")
-        assert depth <= 20 and names in (["fib"] * depth + ["main", "<module>"], ["<module>"]), names
+        assert depth <= 20 and names in (["fib"] * depth + ["main", "<module>"],) + outside, names
     assert len(samples) + torn == ticks
     # A busy machine takes the processor away in the middle of a copy; before 3.11 a frame is copied alone.
     assert torn <= ticks * (0.02 if sys.version_info >= (3, 11) else 0.5), torn

@@ -146,7 +146,7 @@ def test_calldist_draws_a_picture(environment, tmp_path):
     names = [text.text for text in picture.iter(SVG + "text") if text.get("class") == "name"]
     assert "purr  cats.py" in names and "<lambda>  cats.py" in names
     titles = [title.text for title in picture.iter(SVG + "title")]
-    (slow,) = [title for title in titles if title.startswith("1 of 3 ")]
+    slow = [title for title in titles if title.startswith("1 of 3 ")][-1]  # the others may be two bars, too
     assert re.search(r"took 16\.4 ms \S 32\.8 ms$", slow) or re.search(r"took 32\.8 ms \S 65\.5 ms$", slow)
     height = float(picture.get("height"))
     for bar in picture.iter(SVG + "rect"):
