@@ -20,7 +20,8 @@ import pytest
 from tracing import command, run
 from waiting import until
 
-# Spends known shares of its time: 60% in large, 30% in middle, 10% in small, all of it below work.
+# Spends known shares of its time: 60% in large, 30% in middle, 10% in small, all of it below work. No two rounds
+# are of one length, or all samples might fall on the same part of it.
 SHARES = """
 import threading
 
@@ -39,9 +40,9 @@ def small(n):
     for _ in range(n): pass
 
 
-def work():
+def work(n):
     for function in large, middle, small:
-        function(20000)
+        function(n)
 
 
 def waits():
@@ -50,8 +51,10 @@ def waits():
 
 threading.Thread(target=waits, name="dreamer", daemon=True).start()
 print("ready", flush=True)
+round = 0
 while True:
-    work()
+    work(17000 + round * 7919 % 6000)
+    round += 1
 """
 
 LARGE = 1 + SHARES.splitlines().index("def large(n):")
@@ -359,7 +362,7 @@ def test_the_last_screen_stays_when_the_process_ends(tmux, target):
 def test_the_output_of_a_command_stays_away_from_the_screen(tmux, tmp_path):
     path = tmp_path / "shares.py"
     path.write_text(
-        SHARES.replace("    work()", "    work()\n    print('noise', flush=True)").replace(
+        SHARES.replace("    round += 1", "    round += 1\n    print('noise', flush=True)").replace(
             '"ready"', "__import__('os').getpid()"
         )
     )
