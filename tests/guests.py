@@ -72,7 +72,9 @@ class Guests:
         """A program that has printed its first line, kept in .ready; it is to end at the end of its stdin."""
         process = self.popen(source, arguments, **options)
         try:
-            process.ready = process.stdout.readline().strip()
+            line = process.stdout.readline()
+            assert line, "it has ended: {}".format((process.communicate(), process.returncode))
+            process.ready = line.strip()
             yield process
             process.out, process.err = process.communicate(timeout=TIMEOUT)
         finally:

@@ -49,6 +49,9 @@ def reachable():
     """Return when the agent of this very process answers on its socket, if the program is traced."""
     if traced():
         folder, prefix = os.environ["CATPROBE_DIR"], "{}-".format(os.getpid())
-        wait(
-            lambda: status()["agent"] == "ok" and any(name.startswith(prefix) for name in os.listdir(folder))
-        )
+
+        def listens():  # whose first act is to make the folder
+            names = os.listdir(folder) if os.path.isdir(folder) else []
+            return status()["agent"] == "ok" and any(name.startswith(prefix) for name in names)
+
+        wait(listens)
