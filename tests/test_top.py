@@ -60,6 +60,15 @@ while True:
 LARGE = 1 + SHARES.splitlines().index("def large(n):")
 TRUTH = {"large": 60, "middle": 30, "small": 10}
 
+SLEEPS = """
+import threading
+
+import catprobe
+
+print("ready", flush=True)
+threading.Event().wait()
+"""
+
 # Two threads that both want the GIL all the time.
 RIVALS = """
 import threading
@@ -154,6 +163,20 @@ def test_the_idle_are_counted_only_when_asked_for(environment, target):
     assert "waits" not in rows
     rows = by_function(run(environment, "top", "-iF", "--json", "--seconds", 1, target.pid))
     assert rows["waits"]["total_percent"] > 95
+
+
+def test_of_a_process_that_only_sleeps_the_table_says_how_to_see_it(environment, tmux, tmp_path):
+    with program(tmp_path, environment, SLEEPS) as sleeper:
+        result = run(environment, "top", "--seconds", 1, sleeper.pid)
+        assert result.stdout.splitlines()[-1] == "  no thread has run: -i (--idle) counts those that wait, too"
+        assert "no thread has run" not in run(environment, "top", "-i", "--seconds", 1, sleeper.pid).stdout
+        assert "no thread has held the GIL" in run(environment, "top", "-g", "-d", 1, sleeper.pid).stdout
+        start(tmux, sleeper.pid)
+        tmux.shows(r"Function \(file:line\)\s+no thread has run: -i \(--idle\) counts those that wait, too\n")
+        tmux.type("t")
+        assert "no thread has run" not in tmux.shows(r"MainThread \(")
+        tmux.type("q")
+        tmux.check_restored()
 
 
 def test_waiting_for_the_gil_is_seen(environment, tmp_path):

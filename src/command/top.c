@@ -378,6 +378,13 @@ static void choose_way(struct top *top) {
     }
 }
 
+/* Of a table without rows, by what is counted. */
+static const char *const hints[] = {
+    [FIGURES_ACTIVE] = "no thread has run: -i (--idle) counts those that wait, too",
+    [FIGURES_GIL] = "no thread has held the GIL: without -g (--gil) all that run are counted",
+    [FIGURES_ALL] = "no thread has a Python frame",
+};
+
 static int run(struct top *top) {
     choose_way(top);
     top->request.pids = top->pids;
@@ -388,6 +395,7 @@ static int run(struct top *top) {
     }
     top->figures = figures_new(top->filter, top->request.period);
     top->screen.rate = top->rate;
+    top->screen.hint = hints[top->filter];
     top->screen.utf8 = terminal_is_utf8();
     top->screen.colors = terminal_has_colors();
     read_samples(top);

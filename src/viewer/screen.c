@@ -241,6 +241,16 @@ static void draw_help(struct sheet *sheet) {
     }
 }
 
+/* Has what was sampled left nothing to show? */
+static bool has_hint(const struct screen *screen, const struct figures *figures, size_t rows) {
+    return rows == 0 && screen->hint != NULL && figures_totals(figures)->threads > 0;
+}
+
+static void put_hint(struct line *line, const struct screen *screen) {
+    put_format(line, "%*s", LABEL_INDENT, "");
+    put(line, screen->hint);
+}
+
 static void draw_table(struct sheet *sheet, struct figures *figures, unsigned below) {
     const struct screen *screen = sheet->screen;
     unsigned shown = fitting_columns(screen);
@@ -254,6 +264,11 @@ static void draw_table(struct sheet *sheet, struct figures *figures, unsigned be
     for (size_t i = 0; i < count && is_room(sheet, below); i++) {
         struct line line = begin_line(sheet);
         put_row(&line, rows[i], shown);
+        end_line(sheet, &line);
+    }
+    if (has_hint(screen, figures, count) && is_room(sheet, below)) {
+        struct line line = begin_line(sheet);
+        put_hint(&line, screen);
         end_line(sheet, &line);
     }
 }
@@ -318,6 +333,10 @@ void screen_print(struct text *out, const struct screen *screen, struct figures 
     print_line(&line);
     for (size_t i = 0; i < count; i++) {
         put_row(&line, rows[i], shown);
+        print_line(&line);
+    }
+    if (has_hint(screen, figures, count)) {
+        put_hint(&line, screen);
         print_line(&line);
     }
 }

@@ -22,6 +22,7 @@ struct screen {
     size_t process_count;
     double rate;        /* Hz */
     const char *notice; /* a line of the day, in place of the keys; or NULL */
+    const char *hint;   /* what to do when threads have been sampled and the table is empty */
 };
 
 /* Appends the whole screen, from its upper left corner: what writes it over the one before. */
