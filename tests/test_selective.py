@@ -1,13 +1,16 @@
 # ruff: noqa: F811, SIM105
 """Functions that the listener does not want: they are silent, and cost nothing where that can be had."""
 
+import dis
 import gc
+import json
 import sys
 import threading
 import time
 
 import pytest
 from recording import extensions, needs, record  # noqa: F401 (fixtures)
+from tracing import server, tracing
 
 
 def leaf():
@@ -195,6 +198,128 @@ def test_functions_come_and_go(record):
         del scope
         gc.collect(0)
     assert of(record.stop(), "wanted") == record.FUNCTIONS * 200
+
+
+def instructions(function):
+    """Names of those that CPython runs now, quick forms among them; not that of the start."""
+    names = [instruction.opname for instruction in dis.get_instructions(function, adaptive=True)]
+    return [name for name in names if "RESUME" not in name]
+
+
+def joined(function):
+    """Those of CPython 3.12 that do what two did."""
+    return [name for name in instructions(function) if "__" in name]
+
+
+@needs(3, 12)
+@pytest.mark.parametrize("functions", [["no_such_function"], ["leaf"]])
+def test_other_functions_keep_their_quick_instructions(record, functions):
+    for _ in range(10):
+        work()
+    others = [parent, recursive, throws, closes]
+    before = [instructions(function) for function in others]
+    record.start(*record.FUNCTIONS, functions=functions)
+    for _ in range(50):
+        work()
+    assert [instructions(function) for function in others] == before
+    record.stop()
+    for _ in range(50):
+        work()
+    assert [instructions(function) for function in others] == before
+
+
+@needs(3, 12)
+@pytest.mark.parametrize(
+    "probes", [["function-entry", "function-return"], ["line"], ["c-function-entry"], ["exception-raise"]]
+)
+def test_a_function_that_was_wanted_has_its_quick_instructions_back(record, probes):
+    def wanted(n):
+        a = n
+        b = a
+        return a + b * 2 if a < 5 else abs(b)
+
+    def run():
+        for n in range(100):
+            wanted(n)
+            catches()
+
+    run()
+    before = instructions(wanted)
+    record.start(*probes, functions=["wanted"])
+    run()
+    during = instructions(wanted)
+    assert record.stop()
+    run()
+    assert instructions(wanted) == before
+    if sys.version_info < (3, 13) and probes != ["exception-raise"]:
+        assert during != before
+
+
+@pytest.mark.skipif(sys.version_info[:2] != (3, 12), reason="only on CPython 3.12: joins instructions")
+def test_a_function_that_runs_all_the_while_keeps_its_quick_instructions(record):
+    def loop(turns):
+        kept = []
+        for turn in range(turns):
+            first = turn
+            second = first
+            if turn == 100:
+                record.start(*record.FUNCTIONS, functions=["leaf"])
+            elif turn == 200:
+                kept.append(joined(loop))
+                record.stop()
+            elif turn in (99, 300):
+                kept.append(joined(loop))
+            leaf() if first < second else None
+        return kept
+
+    before, during, after = loop(301)
+    assert before == during == after and before
+
+
+# How one asks for leaf() of a server that calls it among others: what the command is given.
+ENTRIES = "python$target:::function-entry"
+ASKED = {
+    "a predicate": ["-n", ENTRIES + '/copyinstr(arg1) == "leaf"/ { @ = count(); }'],
+    "by probefunc": ["-n", ENTRIES + '/probefunc == "leaf"/ { @ = count(); }'],
+    "with more": [
+        "-n",
+        ENTRIES + '/timestamp && copyinstr(arg1) == "leaf" && arg2 > 0/ { @ = count(); }',
+    ],
+    "entry and return": [
+        "-n",
+        ENTRIES + ', python$target:::function-return /copyinstr(arg1) == "leaf"/ { trace(arg2); }',
+    ],
+    "a description": ["-n", "python$target:server.py:leaf:function-entry { @ = count(); }"],
+    "a glob": ["-n", "python$target::le*:function-entry { @ = count(); }"],
+    "calls": ["calls", "--function", "leaf"],
+    "calltime": ["calltime", "--function", "le*"],
+    "calldist": ["calldist", "--function", "leaf"],
+    "flow": ["flow", "--function", "leaf"],
+}
+PROGRAMS = [asked for asked, words in ASKED.items() if words[0] == "-n"]
+# Of each function: does CPython call us at some of its instructions?
+TOLD = """
+import dis, json
+import catprobe
+def told(function):
+    names = [instruction.opname for instruction in dis.get_instructions(function, adaptive=True)]
+    return any(name.startswith("INSTRUMENTED") for name in names)
+def tell():
+    engine = catprobe.status()["probes"]["function-entry"]["engine"]
+    print(json.dumps([engine, told(call), told(branch), told(leaf)]), flush=True)
+"""
+
+
+@needs(3, 12)
+@pytest.mark.parametrize("asked", ASKED)
+def test_a_call_of_another_function_is_no_call_of_us(asked, environment, tmp_path):
+    """However it is asked for, and though it is called often."""
+    with server(tmp_path, environment, imports=TOLD, calls=50, after="tell()") as target:
+        words = ASKED[asked] + (["-p", target.pid] if asked in PROGRAMS else [target.pid])
+        with tracing(tmp_path, environment, *words) as trace:
+            trace.armed()
+            target.call()
+            assert json.loads(target.process.stdout.readline()) == ["monitoring", False, False, True]
 
 
 def busy(count):

@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 
 from waiting import SECONDS, until
 
-# A server: CALL, then a line; for each line that it reads, again.
+# A server: calls, a line, and what comes AFTER, for each line that it reads.
 SERVER = """
 import sys
 
@@ -32,6 +32,7 @@ print("ready", flush=True)
 for line in sys.stdin:
     call()
     print("done", flush=True)
+    {after}
 """
 
 
@@ -55,10 +56,10 @@ class Server:
 
 
 @contextmanager
-def server(folder, environment, calls=10, name="server.py", imports="import catprobe"):
+def server(folder, environment, calls=10, name="server.py", imports="import catprobe", after="pass"):
     path = os.path.join(str(folder), name)
     with open(path, "w") as file:
-        file.write(SERVER.format(imports=imports, calls=calls))
+        file.write(SERVER.format(imports=imports, calls=calls, after=after))
     process = subprocess.Popen(
         [sys.executable, path],
         env=environment,

@@ -5,6 +5,7 @@
 #include "calls.h"
 #include "generate.h"
 
+#include <limits.h>
 #include <string.h>
 
 /* --- what is the same at each firing for one code object --- */
@@ -60,6 +61,24 @@ static bool is_static(const struct node *node) {
     }
 }
 
+/* The probe's arguments that a static expression looks at, arg0 being bit 0; BY_NAME besides for probefunc
+   and probemod. */
+enum { BY_NAME = 1 << 10 };
+static unsigned arguments_of(const struct node *node) {
+    if (!node)
+        return 0;
+    unsigned seen = arguments_of(node->left) | arguments_of(node->right) | arguments_of(node->condition);
+    if (node->kind == NODE_CALL)
+        for (const struct node *argument = node->list; argument; argument = argument->next)
+            seen |= arguments_of(argument);
+    if (node->kind != NODE_NAME)
+        return seen;
+    unsigned builtin = node->identifier->index;
+    if (builtin == BUILTIN_PROBEFUNC || builtin == BUILTIN_PROBEMOD)
+        return seen | BY_NAME;
+    return builtin <= BUILTIN_ARG9 ? seen | 1U << (builtin - BUILTIN_ARG0) : seen;
+}
+
 static bool is_and(const struct node *node) {
     return node->kind == NODE_BINARY && node->op == TOKEN_LOGICAL_AND;
 }
@@ -68,20 +87,37 @@ static bool is_true(const struct node *node) {
     return node->kind == NODE_INTEGER && node->value;
 }
 
-/* Has the predicate a conjunct of this kind? */
-static bool has_conjunct(const struct node *node, bool wants_static) {
+/* Of a function's event these are the same each time: its names. arg2, its line, is not. */
+enum { NAMES = 1 << 0 | 1 << 1 | 1 << 3 | BY_NAME };
+
+/* Is there a conjunct that looks at names and at nothing else? */
+static bool looks_at_names(const struct node *node) {
     if (is_and(node))
-        return has_conjunct(node->left, wants_static) || has_conjunct(node->right, wants_static);
-    return !is_true(node) && is_static(node) == wants_static;
+        return looks_at_names(node->left) || looks_at_names(node->right);
+    unsigned seen = is_static(node) ? arguments_of(node) : 0;
+    return seen && !(seen & ~(unsigned)NAMES);
 }
 
-/* Jumps to `no` unless all conjuncts of this kind are true. */
-static void generate_conjuncts(struct generator *generator, struct node *node, bool wants_static,
-                               struct label *no) {
+/* A code object decides the conjuncts that are the same at each firing and look at no other than `arguments`.
+ */
+static bool decides(unsigned arguments, const struct node *conjunct) {
+    return is_static(conjunct) && !(arguments_of(conjunct) & ~arguments);
+}
+
+/* Has the predicate a conjunct that the decision has, or one that it has not? */
+static bool has_conjunct(unsigned arguments, const struct node *node, bool decided) {
+    if (is_and(node))
+        return has_conjunct(arguments, node->left, decided) || has_conjunct(arguments, node->right, decided);
+    return !is_true(node) && decides(arguments, node) == decided;
+}
+
+/* Jumps to `no` unless all conjuncts that the decision has, or has not, are true. */
+static void generate_conjuncts(struct generator *generator, unsigned arguments, struct node *node,
+                               bool decided, struct label *no) {
     if (is_and(node)) {
-        generate_conjuncts(generator, node->left, wants_static, no);
-        generate_conjuncts(generator, node->right, wants_static, no);
-    } else if (is_static(node) == wants_static) {
+        generate_conjuncts(generator, arguments, node->left, decided, no);
+        generate_conjuncts(generator, arguments, node->right, decided, no);
+    } else if (decides(arguments, node) == decided) {
         generate_branch(generator, node, false, no);
     }
 }
@@ -90,10 +126,10 @@ static uint32_t here(const struct generator *generator) {
     return assembly_count(generator->assembly, SECTION_INSTRUCTIONS);
 }
 
-static uint32_t generate_decision(struct generator *generator, struct node *predicate) {
+static uint32_t generate_decision(struct generator *generator, unsigned arguments, struct node *predicate) {
     struct label no = {0};
     uint32_t start = here(generator);
-    generate_conjuncts(generator, predicate, true, &no);
+    generate_conjuncts(generator, arguments, predicate, true, &no);
     emit(generator, OP_SET, 0, 0, 0, 1);
     emit(generator, OP_END, 0, 0, 0, 0);
     place_label(generator, &no);
@@ -127,19 +163,21 @@ uint32_t generate_clause(struct compilation *compilation, struct node *clause) {
     };
     struct node *predicate = clause->condition;
     struct label end = {0}, body = {0};
-    bool decides = predicate && has_conjunct(predicate, true);
+    /* Where a conjunct is about names, those about other arguments are left out: it can be decided alone. */
+    unsigned arguments = predicate && looks_at_names(predicate) ? NAMES : UINT_MAX;
+    bool some_decided = predicate && has_conjunct(arguments, predicate, true);
     compilation->region = NULL;
-    if (decides)
-        generator.clause.decide = generate_decision(&generator, predicate);
+    if (some_decided)
+        generator.clause.decide = generate_decision(&generator, arguments, predicate);
     generator.clause.full = here(&generator);
     if (predicate)
         generate_branch(&generator, predicate, false, &end);
     generator.clause.decided = generator.clause.full;
-    if (decides) {
-        if (has_conjunct(predicate, false))
+    if (some_decided) {
+        if (has_conjunct(arguments, predicate, false))
             emit_jump(&generator, OP_JUMP, 0, &body);
         generator.clause.decided = here(&generator);
-        generate_conjuncts(&generator, predicate, false, &end);
+        generate_conjuncts(&generator, arguments, predicate, false, &end);
         place_label(&generator, &body);
     }
     for (struct node *statement = clause->right; statement; statement = statement->next)

@@ -300,14 +300,30 @@ void code_undecide_all(void) {
     UNLOCK();
 }
 
-struct code_record *code_next_watched(uint32_t id) {
+static struct code_record *next_record(uint32_t id, bool (*is)(const struct code_record *)) {
     struct code_record *found = NULL;
     LOCK();
     while (!found && ++id < records.size)
-        if (record_with(id) && record_with(id)->watched)
+        if (record_with(id) && is(record_with(id)))
             found = record_with(id);
     UNLOCK();
     return found;
+}
+
+static bool is_watched(const struct code_record *record) {
+    return record->watched;
+}
+
+static bool is_monitored(const struct code_record *record) {
+    return record->monitored;
+}
+
+struct code_record *code_next_watched(uint32_t id) {
+    return next_record(id, is_watched);
+}
+
+struct code_record *code_next_monitored(uint32_t id) {
+    return next_record(id, is_monitored);
 }
 
 static const char *acquire_utf8(PyObject *string) {

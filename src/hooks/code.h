@@ -25,6 +25,7 @@ struct code_record {
     int entry_line;           /* of its start: 0 for a module on 3.11+ */
     bool is_init;             /* called __init__ */
     bool watched;             /* monitoring.c: has events of its own; code of the main interpreter */
+    bool monitored;           /* monitoring.c: may have been instrumented; likewise */
     struct line_cache *lines; /* lines of instructions asked for so far; owned */
 };
 
@@ -46,8 +47,10 @@ const char *code_utf8(PyObject *string);
 /* GIL. From now on no record is decided. */
 void code_undecide_all(void);
 
-/* GIL of the main interpreter. The watched record with the lowest id above `id`, NULL: none. */
+/* GIL of the main interpreter. The record with the lowest id above `id` that is watched, or monitored; NULL:
+   none. */
 struct code_record *code_next_watched(uint32_t id);
+struct code_record *code_next_monitored(uint32_t id);
 
 /* GIL. The line of the instruction at a byte offset; each is worked out once. */
 int code_line(struct code_record *record, PyCodeObject *code, int instruction);

@@ -53,6 +53,10 @@
 #        include <internal/pycore_interp.h>
 #        include <internal/pycore_runtime.h>
 #    endif
+#    if defined COMPAT_NEEDS_OPCODES && PY_VERSION_HEX >= 0x030C0000 && PY_VERSION_HEX < 0x030D0000
+#        define NEED_OPCODE_TABLES /* they are defined by whoever includes it so */
+#        include <internal/pycore_opcode.h>
+#    endif
 #    undef Py_BUILD_CORE
 #endif
 #include <frameobject.h>
@@ -109,6 +113,14 @@
 #    define COMPAT_LINES_NEED_STARTS 1
 #else
 #    define COMPAT_LINES_NEED_STARTS 0
+#endif
+
+/* Some pairs of instructions are joined when a code object is made, and parted for good when it is
+   instrumented for the first time. 3.11 is not instrumented; 3.13 has such instructions from the compiler. */
+#if PY_VERSION_HEX >= 0x030C0000 && PY_VERSION_HEX < 0x030D0000
+#    define COMPAT_JOINS_INSTRUCTIONS 1
+#else
+#    define COMPAT_JOINS_INSTRUCTIONS 0
 #endif
 
 #if PY_VERSION_HEX >= 0x03080000 /* PEP 578 */
@@ -499,6 +511,50 @@ static inline compat_frame *compat_stack_next(compat_frame *frame) {
     return frame->f_back;
 #endif
 }
+
+#if COMPAT_JOINS_INSTRUCTIONS && defined COMPAT_NEEDS_OPCODES
+/* The opcode that does what two in a row do, 0: there is none. As _PyCode_Quicken has it. */
+static inline uint8_t compat_opcode_of_pair(uint8_t first, uint8_t second) {
+    switch (first << 8 | second) {
+    case LOAD_CONST << 8 | LOAD_FAST:
+        return LOAD_CONST__LOAD_FAST;
+    case LOAD_FAST << 8 | LOAD_CONST:
+        return LOAD_FAST__LOAD_CONST;
+    case LOAD_FAST << 8 | LOAD_FAST:
+        return LOAD_FAST__LOAD_FAST;
+    case STORE_FAST << 8 | LOAD_FAST:
+        return STORE_FAST__LOAD_FAST;
+    case STORE_FAST << 8 | STORE_FAST:
+        return STORE_FAST__STORE_FAST;
+    default:
+        return 0;
+    }
+}
+
+/* GIL. Join the pairs of a code object that may be joined; up to the first instruction that somebody
+   monitors, other than the start of a function. */
+static inline void compat_code_join_instructions(PyCodeObject *code) {
+    _Py_CODEUNIT *units = _PyCode_CODE(code);
+    uint8_t before = CACHE;
+    for (Py_ssize_t i = 0, count = Py_SIZE(code); i < count;) {
+        uint8_t opcode = units[i].op.code;
+        if (opcode == INSTRUMENTED_RESUME)
+            opcode = RESUME;
+        if (opcode >= MIN_INSTRUMENTED_OPCODE)
+            return;
+        opcode = _PyOpcode_Deopt[opcode];
+        uint8_t pair = compat_opcode_of_pair(before, opcode);
+        if (pair)
+            units[i - 1].op.code = pair;
+        before = opcode;
+        i += 1 + _PyOpcode_Caches[opcode];
+    }
+}
+#else
+static inline void compat_code_join_instructions(PyCodeObject *code) {
+    (void)code;
+}
+#endif
 
 /* Is the instruction at a byte offset `raise X`? */
 static inline bool compat_instruction_raises(PyCodeObject *code, int instruction) {

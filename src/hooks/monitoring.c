@@ -3,6 +3,7 @@
  *
  * A callback that returns DISABLE is not called again for that code location.
  */
+#define COMPAT_NEEDS_OPCODES
 #include "monitoring.h"
 
 #if COMPAT_HAVE_MONITORING
@@ -32,7 +33,11 @@ static struct {
 static struct code_record *record_of(PyThreadState *tstate, PyCodeObject *code) {
     Py_ssize_t index = thread_extra_index(compat_tstate_interpreter(tstate));
     struct code_record *record = index < 0 ? NULL : code_record(code, index);
-    return record ? record : code_record_make(code, index, NULL);
+    if (!record)
+        record = code_record_make(code, index, NULL);
+    if (COMPAT_JOINS_INSTRUCTIONS && record)
+        record->monitored = true;
+    return record;
 }
 
 struct place { /* where an event happened */
@@ -126,6 +131,7 @@ static void strangers_note(void) {
 /* ---- Which functions are switched on ---- */
 
 static bool call(const char *function, PyObject *arguments);
+static int event_value(const char *name);
 static int local_events(void);
 
 static void watch(struct code_record *record, int events_of_it) {
@@ -143,6 +149,45 @@ static void unwatch_all(void) {
         record->watched = false;
     }
 }
+
+/* ---- The speed of what is not wanted (COMPAT_JOINS_INSTRUCTIONS) ---- */
+
+/* What runs is instrumented at once, and has perhaps no event before our end. */
+static void join_instructions_of_running(void) {
+    PyThreadState *own = compat_current_tstate();
+    PyThreadState *first = PyInterpreterState_ThreadHead(compat_main_interpreter());
+    for (PyThreadState *t = first; t; t = PyThreadState_Next(t)) {
+        for (compat_frame *f = compat_stack_top(t); f; f = compat_stack_next(f)) {
+            record_of(own, compat_frame_code(f));
+            compat_code_join_instructions(compat_frame_code(f));
+        }
+    }
+}
+
+/* With our events gone: CPython takes the instrumentation out of a code object when that runs next, and then
+   nobody would be there to join what it parts. So have it do that now. */
+static void join_all_instructions(void) {
+    PyThreadState *tstate = compat_current_tstate();
+    int start = event_value("PY_START");
+    uint32_t id = 0;
+    compat_lend_recursion(tstate);
+    for (struct code_record *record; (record = code_next_monitored(id)); id = record->id) {
+        record->monitored = false;
+        if (call("set_local_events", Py_BuildValue("(iOi)", monitoring.tool, record->code, start)) &&
+            call("set_local_events", Py_BuildValue("(iOi)", monitoring.tool, record->code, 0)))
+            compat_code_join_instructions(record->code);
+    }
+    compat_return_recursion(tstate);
+}
+
+/* The answer of a callback for a function that is not wanted: no more of it. What is instrumented of it now
+   is its start alone. */
+static PyObject *pass_over(const struct place *place) {
+    compat_code_join_instructions(place->code);
+    return Py_NewRef(monitoring.disable);
+}
+
+/* ---- The functions that are wanted ---- */
 
 /* Is the function wanted at all? Then it has its events from now on, the return of the running call included.
  */
@@ -171,7 +216,8 @@ static bool function_is_ours(const struct place *place) {
 
 /* Shall the place be looked at again? Of those that frame evaluation sees, never for their own sake. */
 static PyObject *verdict(const struct place *place) {
-    bool again = (monitoring.wishes & (MONITOR_FUNCTIONS | MONITOR_SELECTED)) || place->record->is_init ||
+    bool again = (monitoring.wishes & (MONITOR_FUNCTIONS | MONITOR_SELECTED)) ||
+                 ((monitoring.wishes & MONITOR_INITS) && place->record->is_init) ||
                  (COMPAT_LINES_NEED_STARTS && (monitoring.wishes & MONITOR_LINES));
     return Py_NewRef(again ? Py_None : monitoring.disable);
 }
@@ -185,7 +231,7 @@ static PyObject *on_start(PyObject *self, PyObject *const *arguments, size_t cou
         Py_RETURN_NONE;
     stranger_leaves(place.tstate);
     if (!is_selected(place.record))
-        return Py_NewRef(monitoring.disable);
+        return pass_over(&place);
     if (function_is_ours(&place)) {
         if (thread_introduce() && !thread_self->announced)
             thread_noticed(place.tstate, compat_running_frame(place.tstate), place.code);
@@ -201,7 +247,7 @@ static PyObject *on_resume(PyObject *self, PyObject *const *arguments, size_t co
         Py_RETURN_NONE;
     stranger_leaves(place.tstate);
     if (!is_selected(place.record))
-        return Py_NewRef(monitoring.disable);
+        return pass_over(&place);
     if (function_is_ours(&place))
         event_function_entry(place.record, place_line(&place), EVENT_FRAME_RUNS);
     return verdict(&place);
@@ -329,7 +375,9 @@ static struct monitor_event {
     int value; /* in sys.monitoring.events */
 } monitor_events[] = {
 #    define LINES_BY_STARTS (COMPAT_LINES_NEED_STARTS ? MONITOR_LINES : 0)
-#    define STARTS (MONITOR_FUNCTIONS | MONITOR_SELECTED | LINES_BY_STARTS)
+#    define ALL_TO_BE_KNOWN                                                                                  \
+        (COMPAT_JOINS_INSTRUCTIONS ? MONITOR_C_FUNCTIONS | MONITOR_RAISES | MONITOR_LINES : 0)
+#    define STARTS (MONITOR_FUNCTIONS | MONITOR_SELECTED | LINES_BY_STARTS | ALL_TO_BE_KNOWN)
 #    define CALLBACK(function)                                                                               \
         { PyObject_HEAD_INIT(&callback_type) function }
     {"PY_START", STARTS | MONITOR_INITS, EVERYWHERE, CALLBACK(on_start), 0},
@@ -401,6 +449,8 @@ static void tool_give_back(void) {
     unwatch_all();
     strangers_forget();
     call("set_events", Py_BuildValue("(ii)", monitoring.tool, 0));
+    if (COMPAT_JOINS_INSTRUCTIONS)
+        join_all_instructions();
     register_callbacks(false);
     call("free_tool_id", Py_BuildValue("(i)", monitoring.tool));
     Py_CLEAR(monitoring.namespace);
@@ -457,6 +507,8 @@ unsigned monitoring_set(unsigned wishes, unsigned verdicts, bool continued) {
         if (!call("set_events", Py_BuildValue("(ii)", monitoring.tool, events_for(wishes, EVERYWHERE)))) {
             tool_give_back();
             wishes = 0;
+        } else if (COMPAT_JOINS_INSTRUCTIONS) {
+            join_instructions_of_running();
         }
     }
     compat_error_put_back(error);

@@ -110,7 +110,10 @@ static void what_a_code_object_decides_is_split_off(void) {
         {"0", true, false},
         {"\"\" == \"\" || self->x", false, false},
         {"(\"a\" == \"\" || copyinstr(arg1) == \"f\") && self->x", true, true},
-        {"strstr(copyinstr(arg0), \"a\") != NULL && arg2 > 5", true, false},
+        {"strstr(copyinstr(arg0), \"a\") != NULL && arg2 > 5", true, true}, /* arg2 is not the code's */
+        {"strstr(copyinstr(arg0), \"a\") != NULL && strlen(copyinstr(arg1)) > 5", true, false},
+        {"probefunc == \"f\" && arg2 > 5", true, true},
+        {"copyinstr(arg2) == \"f.py\" && pid > 5", true, false}, /* unless the probe is exception-raise */
         {"rand() == copyinstr(arg1)[0]", false, true},
         {"timestamp > arg0", false, true},
     };
