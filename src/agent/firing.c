@@ -20,12 +20,14 @@
 #    include <sys/syscall.h>
 #endif
 
+#define LIKELY(condition) __builtin_expect(!!(condition), 1)
 #define UNLIKELY(condition) __builtin_expect(!!(condition), 0)
 
 struct firing_session firing_sessions[CONTROL_SESSIONS_MAX];
 
 /* Bit i stands for the session in place i. */
 struct live {
+    uint64_t version;               /* atomic: grows with each change of what follows; 0: in such a child */
     uint8_t admitted;               /* atomic; written by the agent, or by whoever ends all */
     uint8_t listening[PROBE_COUNT]; /* by firing_settle: to this probe */
 };
@@ -39,6 +41,8 @@ struct traced {
     unsigned endings;          /* rounds of key destructors that it has seen */
     const struct event *event; /* at hand, while inside with the GIL; else NULL */
     bool samples;              /* it is the sampler's, and fires for another thread */
+    uint64_t version;          /* of `live` that `only` holds for */
+    struct engine_thread *only[PROBE_COUNT]; /* of the one session that listens to this probe; else NULL */
     struct {
         uint64_t serial;              /* of the session that `thread` is for */
         struct engine_thread *thread; /* NULL: there was no room in the arena */
@@ -51,6 +55,7 @@ static struct traced *all;    /* atomic; the list's head */
 static pthread_key_t end_key; /* its value is the thread's struct */
 static bool fences;           /* each pass needs a fence of its own, as there is no membarrier() */
 static uint64_t changes;      /* atomic: sessions admitted and dismissed so far */
+static uint64_t versions;     /* atomic: of `live` so far */
 static uint64_t settled;      /* atomic: `changes` that firing_settle has seen */
 static uint64_t admitted_by[CONTROL_SESSIONS_MAX]; /* `changes` with this one's admission */
 
@@ -135,6 +140,11 @@ static struct traced *make_one(void) {
     return made;
 }
 
+static void forget_only(struct traced *thread) {
+    thread->version = 0;
+    memset(thread->only, 0, sizeof thread->only);
+}
+
 /* The calling thread's first event. NULL if memory is short. */
 static __attribute__((noinline)) struct traced *introduce(void) {
     int saved_errno = errno;
@@ -147,6 +157,7 @@ static __attribute__((noinline)) struct traced *introduce(void) {
         thread->event = NULL;
         thread->samples = false;
         memset(thread->at, 0, sizeof thread->at);
+        forget_only(thread);
         self = thread;
         pthread_setspecific(end_key, thread);
     }
@@ -167,6 +178,7 @@ static void leave_engines(struct traced *thread) {
             engine_thread_leave(thread->at[i].thread);
         thread->at[i].serial = 0;
     }
+    forget_only(thread);
     leave(thread, before);
 }
 
@@ -243,6 +255,8 @@ struct engine_probe firing_probe(enum probe probe) {
 static inline struct engine_event describe(enum probe probe, const struct event *event) {
     const struct code_record *code = event->code;
     int function = shapes[probe].function;
+    if (LIKELY(code && shapes[probe].has_code && !function))
+        return (struct engine_event){probe, code->id, code->file, code->func, event->arguments};
     return (struct engine_event){
         .probe = probe,
         .code_id = code && shapes[probe].has_code ? code->id : 0,
@@ -254,24 +268,48 @@ static inline struct engine_event describe(enum probe probe, const struct event 
     };
 }
 
-static void fire(void *context, enum probe probe, const struct event *event) {
-    (void)context;
-    if (!(live->listening[probe] & __atomic_load_n(&live->admitted, __ATOMIC_RELAXED)))
-        return;
-    struct traced *thread = calling_thread();
-    if (UNLIKELY(!thread))
-        return;
-    uint32_t before = enter(thread);
+/* One session after the other. Where it was but one, the thread goes straight to it from now on. */
+static __attribute__((noinline)) void fire_each(struct traced *thread, enum probe probe,
+                                                const struct event *event) {
+    uint64_t version = __atomic_load_n(&live->version, __ATOMIC_ACQUIRE);
     unsigned sessions = live->listening[probe] & __atomic_load_n(&live->admitted, __ATOMIC_ACQUIRE);
-    thread->event = event->stackless ? NULL : event;
+    bool is_one = sessions && !(sessions & (sessions - 1));
     struct engine_event described = describe(probe, event);
+    if (thread->version != version)
+        forget_only(thread);
+    thread->version = version;
     for (; sessions; sessions &= sessions - 1) {
         int place = __builtin_ctz(sessions);
         struct engine_thread *engine_thread = thread->at[place].thread;
         if (UNLIKELY(thread->at[place].serial != firing_sessions[place].serial || !engine_thread))
             engine_thread = find_room(thread, place);
-        if (engine_thread)
-            engine_fire(engine_thread, &described);
+        if (!engine_thread)
+            continue;
+        if (is_one)
+            thread->only[probe] = engine_thread;
+        engine_fire(engine_thread, &described);
+    }
+}
+
+/* A thread that fires for the first time, where there is a session to fire for. */
+static __attribute__((noinline)) struct traced *first_of_thread(enum probe probe) {
+    bool heard = (live->listening[probe] & __atomic_load_n(&live->admitted, __ATOMIC_RELAXED)) != 0;
+    return heard ? introduce() : NULL;
+}
+
+static void fire(void *context, enum probe probe, const struct event *event) {
+    (void)context;
+    struct traced *thread = self;
+    if (UNLIKELY(!thread) && !(thread = first_of_thread(probe)))
+        return;
+    uint32_t before = enter(thread);
+    thread->event = event->stackless ? NULL : event;
+    struct engine_thread *only = thread->only[probe];
+    if (LIKELY(only && thread->version == __atomic_load_n(&live->version, __ATOMIC_ACQUIRE))) {
+        struct engine_event described = describe(probe, event);
+        engine_fire(only, &described);
+    } else {
+        fire_each(thread, probe, event);
     }
     leave(thread, before);
 }
@@ -371,14 +409,22 @@ uint32_t firing_stackdepth(void) {
 
 static struct listener listener = {.fire = fire, .wants = wants, .forget = forget, .drop = drop};
 
+/* What threads know of the sessions is void: before they are told that one is there, after that it is not. */
+static void change_version(void) {
+    uint64_t version = __atomic_add_fetch(&versions, 1, __ATOMIC_ACQ_REL);
+    __atomic_store_n(&live->version, version, __ATOMIC_SEQ_CST);
+}
+
 void firing_admit(int place) {
     fences = fences || !fence_all_threads();
     admitted_by[place] = __atomic_add_fetch(&changes, 1, __ATOMIC_ACQ_REL);
     __atomic_or_fetch(&live->admitted, (uint8_t)(1u << place), __ATOMIC_SEQ_CST);
+    change_version();
 }
 
 void firing_dismiss(int place) {
     unsigned admitted = __atomic_and_fetch(&live->admitted, (uint8_t) ~(1u << place), __ATOMIC_SEQ_CST);
+    change_version();
     probe_set wanted = 0;
     for (int i = 0; i < CONTROL_SESSIONS_MAX; i++)
         if (admitted & 1u << i)
@@ -414,6 +460,7 @@ void firing_settle(void) {
     listener.probes = wanted;
     listener.selective = selective & wanted;
     memcpy(live->listening, listening, sizeof listening);
+    change_version();
     hooks_listen(admitted ? &listener : NULL);
     __atomic_store_n(&settled, seen, __ATOMIC_RELEASE);
 }

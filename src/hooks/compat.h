@@ -440,14 +440,20 @@ static inline Py_ssize_t compat_request_code_extra_index(freefunc release) {
 #endif
 }
 
+/* NULL when it has none, and for a negative index. */
 static inline void *compat_get_code_extra(PyCodeObject *code, Py_ssize_t index) {
+#if PY_VERSION_HEX >= 0x030F0000 || defined Py_GIL_DISABLED
     void *extra = NULL;
-#if PY_VERSION_HEX >= 0x030C0000
     PyUnstable_Code_GetExtra((PyObject *)code, index, &extra);
-#else
-    _PyCode_GetExtra((PyObject *)code, index, &extra);
-#endif
     return extra;
+#else /* As _PyCode_GetExtra does, without the call; the block is the same since 3.6 (_PyCodeObjectExtra).   \
+       */
+    const struct {
+        Py_ssize_t size;
+        void *extras[];
+    } *block = code->co_extra;
+    return block && (size_t)index < (size_t)block->size ? block->extras[index] : NULL;
+#endif
 }
 
 /* The block with the slots of a code object; NULL: none yet. */

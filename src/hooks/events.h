@@ -53,7 +53,20 @@ enum event_frame {
     EVENT_FRAME_NONE,   /* of another event: the thread has no GIL, and so no stack to look at */
 };
 
-/* Out of line: passing an event to the listener is the rarer way. */
+/* Pass an event to the listener. Inline for those of functions, which come by the million. */
+static inline __attribute__((always_inline)) void event_tell_here(enum probe probe,
+                                                                  const struct code_record *code,
+                                                                  enum event_frame frame, uintptr_t a,
+                                                                  uintptr_t b, uintptr_t c, uintptr_t d) {
+    const struct listener *listener = events.listener;
+    if (__builtin_expect(!listener, 0))
+        return;
+    struct event event = {.code = code,
+                          .frame_absent = frame == EVENT_FRAME_ABSENT,
+                          .stackless = frame == EVENT_FRAME_NONE,
+                          .arguments = {a, b, c, d}};
+    listener->fire(listener->context, probe, &event);
+}
 void event_tell(enum probe probe, const struct code_record *code, enum event_frame frame, uintptr_t a,
                 uintptr_t b, uintptr_t c, uintptr_t d);
 
@@ -74,7 +87,8 @@ void event_tell(enum probe probe, const struct code_record *code, enum event_fra
         if (events.usdt & PROBE_BIT(PROBE))                                                                  \
             site_call;                                                                                       \
         if ((events.listened & PROBE_BIT(PROBE)) && event_wanted_of(code, PROBE_BIT(PROBE)))                 \
-            event_tell(PROBE, code, frame, (uintptr_t)(a), (uintptr_t)(b), (uintptr_t)(c), (uintptr_t)(d));  \
+            event_tell_here(PROBE, code, frame, (uintptr_t)(a), (uintptr_t)(b), (uintptr_t)(c),              \
+                            (uintptr_t)(d));                                                                 \
     } while (0)
 
 static inline void event_function_entry(struct code_record *code, int line, enum event_frame frame) {

@@ -37,6 +37,8 @@ static PyObject *evaluate(COMPAT_EVALUATOR_PARAMETERS);
 
 /* A hooked call counts, an untraced one may not: it is lent what it counts while it runs. */
 static inline int c_recursion_lend(struct thread *thread, PyThreadState *tstate, PyCodeObject *code) {
+    if (!COMPAT_C_RECURSION_LIMIT)
+        return 0;
     int units = compat_c_recursion_of(code);
     thread->lent += units;
     compat_c_recursion_add(tstate, units);
@@ -44,6 +46,8 @@ static inline int c_recursion_lend(struct thread *thread, PyThreadState *tstate,
 }
 
 static inline void c_recursion_take_back(struct thread *thread, PyThreadState *tstate, int units) {
+    if (!COMPAT_C_RECURSION_LIMIT)
+        return;
     if (UNLIKELY(units > thread->lent))
         units = thread->lent;
     thread->lent -= units;

@@ -59,14 +59,7 @@ void event_drop(enum probe probe) {
 
 void event_tell(enum probe probe, const struct code_record *code, enum event_frame frame, uintptr_t a,
                 uintptr_t b, uintptr_t c, uintptr_t d) {
-    const struct listener *listener = events.listener;
-    if (!listener)
-        return;
-    struct event event = {.code = code,
-                          .frame_absent = frame == EVENT_FRAME_ABSENT,
-                          .stackless = frame == EVENT_FRAME_NONE,
-                          .arguments = {a, b, c, d}};
-    listener->fire(listener->context, probe, &event);
+    event_tell_here(probe, code, frame, a, b, c, d);
 }
 
 probe_set event_decide(struct code_record *code) {
