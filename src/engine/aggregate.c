@@ -259,9 +259,8 @@ bool aggregate_known(struct engine_thread *thread, uint32_t site, struct value *
     const struct engine *engine = thread->engine;
     const struct ready *ready = thread->ready;
     const struct plan_site *where = &ready->plan->sites[site];
-    uint64_t number = ready->known + site;
-    struct known_site *known = &thread->known[number % KNOWN_SITES];
-    if (known->number == number) {
+    struct known_site *known = (struct known_site *)((char *)thread + ready->known_at) + site;
+    if (known->known == ready->known) {
         change(engine, known->entry, where->aggregation, values);
         return true;
     }
@@ -273,6 +272,6 @@ bool aggregate_known(struct engine_thread *thread, uint32_t site, struct value *
         return thread_fail(thread, FAULT_BAD_ADDRESS, 0);
     struct arena_aggregate *entry = take(thread, where->aggregation, &keys, values);
     if (entry)
-        *known = (struct known_site){number, entry};
+        *known = (struct known_site){ready->known, entry, &engine->arena->generations[where->aggregation]};
     return true;
 }

@@ -5,7 +5,7 @@
 #ifndef _GNU_SOURCE
 #    define _GNU_SOURCE
 #endif
-#include "plan.h"
+#include "quick.h"
 #include "verdict.h"
 
 #include <errno.h>
@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #define ALWAYS_INLINE __attribute__((always_inline))
+#define LIKELY(condition) __builtin_expect(!!(condition), 1)
 #define UNLIKELY(condition) __builtin_expect(!!(condition), 0)
 
 enum { SPENT_SAMPLE = 64 /* firings, of which one is timed */ };
@@ -190,7 +191,8 @@ struct engine_thread *thread_make(struct engine *engine, uint32_t slot) {
         engine->layouts[SCOPE_THREAD].size,
         engine->layouts[SCOPE_CLAUSE].size,
         engine->numbers_count * sizeof(struct store_numbers),
-        KNOWN_SITES * sizeof(struct known_site),
+        engine->numbers_count * (uint64_t)STORE_NUMBERS * sizeof(int64_t),
+        (KNOWN_SITES + PLAN_SITES_MAX) * sizeof(struct known_site),
         sizeof(struct text) + engine->strsize + 1ULL,
         engine->scratchsize,
         strings,
@@ -217,18 +219,26 @@ struct engine_thread *thread_make(struct engine *engine, uint32_t slot) {
     thread->scalars[SCOPE_THREAD] = parts[3];
     thread->scalars[SCOPE_CLAUSE] = parts[4];
     thread->numbers = (struct store_numbers *)parts[5];
-    thread->known = (struct known_site *)parts[6];
-    thread->strtok_text = (struct text *)parts[7];
+    for (uint32_t i = 0; i < engine->numbers_count; i++)
+        thread->numbers[i].numbers = (int64_t *)parts[6] + (uint64_t)i * STORE_NUMBERS;
+    thread->known = (struct known_site *)parts[7];
+    thread->strtok_text = (struct text *)parts[8];
     thread->strtok_at = UINT32_MAX;
-    thread->scratch = parts[8];
-    thread->string_first = parts[9];
-    thread->string_end = parts[9] + strings;
-    thread->stack_first = parts[10];
-    thread->stack_end = parts[10] + STACKS_SIZE;
+    thread->scratch = parts[9];
+    thread->string_first = parts[10];
+    thread->string_end = parts[10] + strings;
+    thread->stack_first = parts[11];
+    thread->stack_end = parts[11] + STACKS_SIZE;
     thread->ticks.counter = engine->ticks_usable;
     thread->slot_index = slot;
     thread->slot = slot == UINT32_MAX ? NULL : arena_slot(engine->arena, slot);
     store_open(&thread->store, &engine->budget);
+    if (slot == UINT32_MAX) { /* the first; in all others they lie the same way */
+        engine->scalars_at[SCOPE_THREAD] = (uint64_t)(parts[3] - parts[0]);
+        engine->scalars_at[SCOPE_CLAUSE] = (uint64_t)(parts[4] - parts[0]);
+        engine->numbers_at = (uint64_t)(parts[5] - parts[0]);
+        engine->known_at = (uint64_t)(parts[7] - parts[0]);
+    }
     return thread;
 }
 
@@ -282,7 +292,8 @@ struct engine_thread *engine_thread_enter(struct engine *engine, uint32_t tid) {
 void engine_thread_leave(struct engine_thread *thread) {
     int saved = errno;
     store_clear(&thread->store);
-    memset(thread->numbers, 0, thread->engine->numbers_count * sizeof *thread->numbers);
+    for (uint32_t i = 0; i < thread->engine->numbers_count; i++)
+        store_clear_numbers(&thread->numbers[i]);
     __atomic_store_n(&thread->slot->tid, 0, __ATOMIC_RELEASE);
     __atomic_store_n(&thread->taken, 0, __ATOMIC_RELEASE);
     errno = saved;
@@ -409,16 +420,22 @@ struct value thread_builtin(struct engine_thread *thread, enum builtin builtin) 
 
 static void run_errors(struct engine_thread *thread, const struct program_instruction *at);
 
-static inline ALWAYS_INLINE void run_clause(struct engine_thread *thread, const struct ready *ready) {
-    const struct program_instruction *at;
-    thread->ready = ready;
+/* What a clause that is not plain needs beforehand. */
+static inline ALWAYS_INLINE void make_ready(struct engine_thread *thread) {
     thread->string_at = thread->string_first;
     thread->stack_at = thread->stack_first;
     thread->scratch_used = 0;
-    thread->record.at = NULL;
     thread->skipped = false;
-    if (__builtin_expect(vm_run(thread, ready->code, &at), 1)) {
-        if ((ready->flags & CLAUSE_RECORDS) && !thread->skipped)
+}
+
+static inline ALWAYS_INLINE void run_clause(struct engine_thread *thread, const struct ready *ready) {
+    const struct program_instruction *at;
+    thread->ready = ready;
+    thread->record.at = NULL;
+    make_ready(thread);
+    bool done = ready->plan ? quick_run(thread, &at) : vm_run(thread, ready->code, &at);
+    if (__builtin_expect(done, 1)) {
+        if (!ready->plan && (ready->flags & CLAUSE_RECORDS) && !thread->skipped)
             record_commit(thread);
         if (thread->speculation || thread->commit_count)
             speculation_leave(thread);
@@ -427,6 +444,17 @@ static inline ALWAYS_INLINE void run_clause(struct engine_thread *thread, const 
         speculation_leave(thread);
         run_errors(thread, plan_instruction(thread->engine, ready, at));
     }
+}
+
+/* Of a plain clause. */
+static __attribute__((noinline)) void fail_plain(struct engine_thread *thread, const struct ready *ready,
+                                                 const struct program_instruction *at) {
+    thread->firing = true;
+    thread->saved_errno = errno;
+    thread->record.at = NULL;
+    run_errors(thread, plan_instruction(thread->engine, ready, at));
+    errno = thread->saved_errno;
+    thread->firing = false;
 }
 
 /* Records a fault and runs the clauses of the ERROR probe; what fails in those is lost. In a clause of BEGIN
@@ -481,16 +509,35 @@ static inline ALWAYS_INLINE void run_all(struct engine_thread *thread, const str
         record_flush_deferred(thread);
 }
 
+/* The same of clauses that call nobody: errno stays, and no event can come from within. */
+static inline ALWAYS_INLINE void run_plain(struct engine_thread *thread, const struct ready_list *list) {
+    const struct arena_header *header = thread->engine->arena->header;
+    uint32_t activity = thread->probe->activity;
+    const struct ready *end = list->items + list->count;
+    for (const struct ready *ready = list->items; ready < end; ready++) {
+        const struct program_instruction *at;
+        if (UNLIKELY(__atomic_load_n(&header->activity, __ATOMIC_RELAXED) != activity))
+            break;
+        thread->ready = ready;
+        thread->record.at = NULL;
+        if (UNLIKELY(!quick_run(thread, &at)))
+            fail_plain(thread, ready, at);
+    }
+}
+
 /* Nothing can be said beforehand about which clauses run: they are looked for now. */
 static __attribute__((noinline)) void fire_undecided(struct engine_thread *thread) {
     uint32_t count = verdict_candidates(thread->engine, thread->probe, thread->event, thread->candidates);
     run_all(thread, thread->candidates, count);
 }
 
-/* The rarer ways: one whose time is taken, or one that is not decided. */
+/* The other ways: one whose time is taken, one that is not decided, or that needs more than a plain one. */
 static __attribute__((noinline)) void fire_apart(struct engine_thread *thread,
                                                  const struct ready_list *list) {
     bool sampled = thread->firings % SPENT_SAMPLE == 0;
+    int *program_errno = &errno;
+    thread->firing = true;
+    thread->saved_errno = *program_errno;
     if (sampled)
         thread_now(thread);
     if (list)
@@ -499,6 +546,8 @@ static __attribute__((noinline)) void fire_apart(struct engine_thread *thread,
         fire_undecided(thread);
     if (sampled)
         thread->spent += (ticks_now(&thread->ticks) - thread->timestamp) * SPENT_SAMPLE;
+    *program_errno = thread->saved_errno;
+    thread->firing = false;
 }
 
 void engine_fire(struct engine_thread *thread, const struct engine_event *event) {
@@ -506,28 +555,23 @@ void engine_fire(struct engine_thread *thread, const struct engine_event *event)
     const struct probe_info *probe = &engine->probes[event->probe];
     const struct engine_code *code = NULL;
     const struct ready_list *list = probe->list;
-    thread->firings++;
+    uint64_t firings = ++thread->firings;
     if (event->code_id && probe->has_code) {
         code = verdict_code(engine, event->code_id);
         list = code ? __atomic_load_n(&code->lists[event->probe], __ATOMIC_ACQUIRE) : NULL;
-        if (!list)
+        if (UNLIKELY(!list))
             list = verdict_decide(engine, event, &code);
     }
     if ((list && !list->count) || thread->firing)
         return;
-    int *program_errno = &errno;
-    thread->firing = true;
-    thread->saved_errno = *program_errno;
     thread->event = event;
     thread->probe = probe;
     thread->code = code;
     thread->timestamp = 0;
-    if (UNLIKELY(thread->firings % SPENT_SAMPLE == 0 || !list))
-        fire_apart(thread, list);
+    if (LIKELY(list && list->is_plain && firings % SPENT_SAMPLE != 0))
+        run_plain(thread, list);
     else
-        run_all(thread, list->items, list->count);
-    *program_errno = thread->saved_errno;
-    thread->firing = false;
+        fire_apart(thread, list);
 }
 
 uint64_t engine_firings(const struct engine *engine) {

@@ -23,7 +23,9 @@ enum {
     DEFERRED_SIZE = 64 << 10, /* bytes of records of ERROR clauses during BEGIN */
     COMMITS_MAX = 16,         /* commits in one clause */
     PLAN_REGISTERS = 256,     /* of a thread: the program's, and behind them those of plans */
-    KNOWN_SITES = 4096,       /* a power of two; see struct known_site */
+    KNOWN_SITES = 4096,       /* places where a clause's sites begin; see struct known_site */
+    PLAN_SITES_MAX = 64,      /* of a clause */
+    NUMBERS_MAX = 16,         /* self-> arrays with numbers */
     ERROR_PROBE_ID = 3,       /* as -l lists it */
 };
 
@@ -37,19 +39,22 @@ struct ready {
     uint64_t flags;           /* enum clause_flags */
     const struct plan *plan;  /* NULL: none */
     const struct value *pool; /* its values for the code object */
-    uint64_t known;           /* the number of its first site, never used again */
+    uint64_t known;           /* a number for its sites, never used again */
+    uint64_t known_at;        /* where in a thread's state they are: bytes from its start */
 };
 
 /* Where a thread's aggregation has the keys of a site for a code object. */
 struct known_site {
-    uint64_t number; /* of the site; 0: none */
+    uint64_t known; /* of the clause; 0: none */
     struct arena_aggregate *entry;
+    const uint32_t *generation; /* of the aggregation, in the arena */
 };
 
 /* All that run, in order. */
 struct ready_list {
     struct ready_list *next; /* of all lists of a probe */
     uint32_t count;
+    bool is_plain; /* all are: plan.h */
     struct ready items[];
 };
 
@@ -121,7 +126,8 @@ struct engine {
     struct engine_block *blocks;
     struct code_block *free_codes[CODE_CLASSES]; /* for new ones, by size */
     struct plan *plans;
-    uint64_t known;      /* sites numbered so far */
+    uint64_t known;                               /* sites numbered so far */
+    uint64_t scalars_at[3], numbers_at, known_at; /* where threads have them: bytes from their state */
     uint8_t *numbers_of; /* for each variable: its index in a thread's numbers; STORE_NO_NUMBERS: none */
     uint32_t numbers_count;
     uint64_t wants, selective;
@@ -212,7 +218,8 @@ struct engine_thread {
     uint32_t principal_chunks;
     struct aggregate_slot *index;
     uint32_t index_size, index_count; /* a power of two; used */
-    struct known_site *known;         /* [KNOWN_SITES], by number */
+    struct known_site *known;         /* [KNOWN_SITES + PLAN_SITES_MAX] */
+    int64_t zero;                     /* for who reads a 0 as he reads a variable; never written */
     struct store_numbers *numbers;    /* of the arrays that have them */
     struct store store;
     struct thread_speculation *speculations;

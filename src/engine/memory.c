@@ -17,14 +17,15 @@
 #endif
 
 void *memory_map(size_t size) {
+    int saved_errno = errno;
     void *memory =
         mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (memory == MAP_FAILED)
-        return NULL;
 #ifdef MADV_DONTFORK
-    madvise(memory, size, MADV_DONTFORK); /* a child has no arena either, so it could only keep this */
+    if (memory != MAP_FAILED)
+        madvise(memory, size, MADV_DONTFORK); /* a child has no arena either, so it could only keep this */
 #endif
-    return memory;
+    errno = saved_errno;
+    return memory == MAP_FAILED ? NULL : memory;
 }
 
 void memory_unmap(void *memory, size_t size) {

@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* Zeroed pages; NULL: none left. They are charged when touched. */
+/* Zeroed pages; NULL: none left. They are charged when touched. errno is kept. */
 void *memory_map(size_t size);
 void memory_unmap(void *memory, size_t size);
 

@@ -6,13 +6,13 @@
  */
 #include "plan.h"
 
+#include "quick.h"
 #include "verdict.h"
 
 enum {
     LENGTH_MAX = 1024, /* instructions of a clause, and what is made of them */
     VARIABLES_MAX = 256,
-    SITES_MAX = 64,
-    NUMBERS_MAX = 8, /* elements of self-> arrays that are in registers */
+    HELD_MAX = 8, /* elements of self-> arrays that are in registers */
 };
 
 /* How the values of the pool are worked out. */
@@ -62,7 +62,7 @@ struct maker {
     struct known_register registers[PROGRAM_REGISTERS];
     bool variable_done[VARIABLES_MAX]; /* of the clause: known for the code object */
     uint8_t held[VARIABLES_MAX];       /* the register that has an integer variable; 0: none */
-    struct number numbers[NUMBERS_MAX];
+    struct number numbers[HELD_MAX];
     uint32_t number_count;
     uint32_t next_register;
     bool failed;
@@ -70,7 +70,7 @@ struct maker {
     uint8_t kinds[LENGTH_MAX];
     struct plan_capture captures[PLAN_POOL_MAX];
     bool is_text[PLAN_POOL_MAX];
-    struct plan_site sites[SITES_MAX];
+    struct plan_site sites[PLAN_SITES_MAX];
     uint32_t capture_count, site_count;
     struct beforehand arriving[LENGTH_MAX + 1]; /* for try_to_follow: where a jump arrives */
     bool arrives[LENGTH_MAX + 1];
@@ -566,7 +566,7 @@ static bool is_array_of_numbers(const struct maker *maker, int32_t variable) {
 static void hold_number(struct maker *maker, int32_t variable, uint8_t key, uint8_t value) {
     if (key < PROGRAM_REGISTERS || value < PROGRAM_REGISTERS)
         return;
-    maker->numbers[maker->number_count++ % NUMBERS_MAX] = (struct number){variable, key, value};
+    maker->numbers[maker->number_count++ % HELD_MAX] = (struct number){variable, key, value};
 }
 
 static void make_load_keyed(struct maker *maker, uint32_t i) {
@@ -577,7 +577,7 @@ static void make_load_keyed(struct maker *maker, uint32_t i) {
         return;
     }
     uint8_t key = operand(maker, i, at->a);
-    for (uint32_t k = 0; k < maker->number_count && k < NUMBERS_MAX; k++) {
+    for (uint32_t k = 0; k < maker->number_count && k < HELD_MAX; k++) {
         if (maker->numbers[k].variable == at->immediate && maker->numbers[k].key == key) {
             set_left(maker, at->dst, maker->numbers[k].value);
             return;
@@ -602,7 +602,7 @@ static void make_aggregate(struct maker *maker, uint32_t i) {
     const struct program_instruction *at = &maker->code[i];
     uint32_t aggregation = (uint32_t)at->immediate, count = values_of(maker->engine, aggregation);
     uint8_t values = operands(maker, i, at->dst, count);
-    bool done = maker->site_count < SITES_MAX;
+    bool done = maker->site_count < PLAN_SITES_MAX;
     for (uint32_t k = 0; k < at->b; k++)
         done = done && maker->registers[at->a + k].state == STATE_DONE;
     if (!done) {
@@ -861,7 +861,7 @@ static void *keep(struct engine *engine, const void *bytes, size_t size) {
 }
 
 /* Moves what was made into memory of the engine's own; the captures in the order in which they are met. */
-static void keep_plan(struct maker *maker, struct plan *plan) {
+static void keep_plan(struct maker *maker, uint32_t clause, struct plan *plan) {
     struct engine *engine = maker->engine;
     uint16_t *places = engine_memory(engine, maker->capture_count * sizeof *places + 1);
     struct plan_capture *captures = engine_memory(engine, maker->capture_count * sizeof *captures + 1);
@@ -886,7 +886,9 @@ static void keep_plan(struct maker *maker, struct plan *plan) {
     plan->sites = keep(engine, maker->sites, maker->site_count * sizeof *maker->sites);
     plan->origins = keep(engine, maker->origins, maker->count * sizeof *maker->origins);
     const void *code = keep(engine, maker->made, maker->count * sizeof *maker->made);
-    if (plan->kinds && plan->is_text && plan->sites && plan->origins)
+    plan->count = maker->count;
+    if (plan->kinds && plan->is_text && plan->sites && plan->origins && code &&
+        quick_make(engine, plan, code, engine->clauses[clause].flags))
         plan->code = code;
 }
 
@@ -910,7 +912,7 @@ static void make_plan(struct engine *engine, const struct probe_info *probe, uin
             close_gaps(maker);
         }
         if (!maker->failed)
-            keep_plan(maker, plan);
+            keep_plan(maker, clause, plan);
     }
     memory_unmap(maker, sizeof *maker);
 }

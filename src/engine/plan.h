@@ -8,12 +8,14 @@
 
 #include "internal.h"
 
+struct quick_instruction;
+
 /* OPCODE(name, operands, immediate), as in tables.h. V: a variable, M: where the variable lies in its scope,
    which is in the operand that is no register; P: a value of the pool; S: a site of the plan; T: an
    instruction of the program; N: a number. */
 #define PLAN_OPCODES(OPCODE)                                                                                 \
-    OPCODE(POOL, "W--", 'P')         /* dst = the value */                                                   \
     OPCODE(TEXT, "W--", 'T')         /* dst = the string of that SET_STRING */                               \
+    OPCODE(POOL, "W--", 'P')         /* dst = the value */                                                   \
     OPCODE(LOAD_CELL, "W--", 'M')    /* dst = the integer variable; a: enum variable_scope */                \
     OPCODE(STORE_CELL, "-I-", 'M')   /* the integer variable = a; b: enum variable_scope */                  \
     OPCODE(TIME, "W--", '-')         /* dst = timestamp */                                                   \
@@ -59,6 +61,12 @@ struct plan {
     const struct program_instruction *code; /* NULL: the clause is not made for this */
     const uint16_t *origins; /* for each instruction of `code`: of which it was made, from the start */
     uint16_t pool_size, site_count;
+    uint32_t count; /* instructions of `code` */
+    bool is_plain;  /* it needs nothing that is made ready before a clause, nor leaves anything behind */
+    const struct quick_instruction *quick;  /* the form in which it runs: quick.h */
+    const uint16_t *quick_origins;          /* for each: of which of `code` it was made */
+    const struct program_instruction *slow; /* what it leaves to vm_run */
+    const uint16_t *slow_origins;
 };
 
 /* The program's instructions that a clause's begin with, and that one of them was made of. */

@@ -3,12 +3,11 @@
  * to, behind what is published; who abandons it just does not publish it. Speculations are buffers of the
  * same kind.
  */
+#include "record.h"
+
 #include "plan.h"
-#include "verdict.h"
 
 #define LIKELY(condition) __builtin_expect(!!(condition), 1)
-
-enum { POLICY_SWITCH, POLICY_FILL, POLICY_RING };
 
 /* With bufpolicy ring the oldest chunk makes room for a new one, once the chain is as long as it may be. */
 static void recycle(struct engine_thread *thread) {
@@ -92,24 +91,8 @@ static __attribute__((noinline)) bool find_room(struct engine_thread *thread, st
 }
 
 static inline void begin(struct engine_thread *thread, uint32_t enabling) {
-    const struct engine *engine = thread->engine;
-    const struct cursor *cursor = &thread->principal;
-    struct record *record = &thread->record;
-    if (LIKELY(!thread->deferring && !thread->speculation && cursor->left >= sizeof(struct arena_record))) {
-        record->at = (char *)(cursor->chunk + 1) + cursor->used;
-        record->room = cursor->left;
-        record->lost = false;
-    } else if (!find_room(thread, record)) {
-        return;
-    }
-    struct arena_record *head = (struct arena_record *)record->at;
-    record->size = sizeof *head;
-    head->enabling = enabling;
-    head->timestamp = thread_now(thread);
-    head->cpu = engine->wants_cpu ? engine_cpu() : 0;
-    head->pid = engine->host.pid;
-    head->tid = thread->tid;
-    head->probe = thread->probe->id;
+    if (!record_begin_here(thread, enabling) && find_room(thread, &thread->record))
+        record_head(thread, enabling);
 }
 
 static void put_text(struct engine_thread *thread, struct value text) {
@@ -164,27 +147,6 @@ char *record_bytes(struct engine_thread *thread, uint32_t size) {
     return at + sizeof size;
 }
 
-/* Publishes what lies behind the principal buffer's end, if bufsize allows it. */
-static inline void publish_principal(struct engine_thread *thread, uint32_t size) {
-    const struct engine *engine = thread->engine;
-    struct arena_slot *slot = thread->slot;
-    uint64_t written = slot->written;
-    if (engine->bufpolicy == POLICY_SWITCH &&
-        written + size - __atomic_load_n(&slot->consumed, __ATOMIC_RELAXED) > engine->bufsize) {
-        thread_drop(thread, DROP_PRINCIPAL);
-        return;
-    }
-    if (engine->bufpolicy == POLICY_FILL && written + size > engine->bufsize) {
-        __atomic_store_n(&engine->arena->header->filled, 1, __ATOMIC_RELAXED);
-        return;
-    }
-    struct cursor *cursor = &thread->principal;
-    cursor->used += size;
-    cursor->left -= size;
-    __atomic_store_n(&cursor->chunk->used, cursor->used, __ATOMIC_RELEASE);
-    __atomic_store_n(&slot->written, written + size, __ATOMIC_RELEASE);
-}
-
 static void publish_speculation(struct engine_thread *thread, uint32_t size) {
     struct thread_speculation *speculation = &thread->speculations[thread->speculation - 1];
     if (speculation->bytes + size > thread->engine->specsize) {
@@ -199,10 +161,9 @@ static void publish_speculation(struct engine_thread *thread, uint32_t size) {
 
 static inline void publish(struct engine_thread *thread, enum drop cause) {
     struct record *record = &thread->record;
-    if (LIKELY(!record->lost && !thread->deferring && !thread->speculation)) {
-        ((struct arena_record *)record->at)->size = record->size;
-        publish_principal(thread, record->size);
-    } else if (record->lost) {
+    if (LIKELY(record_publish_here(thread)))
+        return;
+    if (record->lost) {
         thread_drop(thread, cause);
     } else {
         ((struct arena_record *)record->at)->size = record->size;
@@ -269,7 +230,7 @@ static void append(struct engine_thread *thread, const char *from, uint32_t byte
             memcpy(to, from, record.size);
             record.timestamp = thread_now(thread);
             memcpy(to, &record, sizeof record);
-            publish_principal(thread, record.size);
+            record_publish_principal(thread, record.size);
         } else {
             thread_drop(thread, cause);
         }

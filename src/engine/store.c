@@ -164,17 +164,23 @@ void store_remove(struct store *store, struct store_element *element) {
     store->count--;
 }
 
-int64_t store_no_page[STORE_PAGE];
+bool store_number_room(struct store *store, struct store_numbers *numbers, uint64_t key) {
+    if (key < numbers->count)
+        return true;
+    if (key >= STORE_NUMBERS || numbers->closed)
+        return false;
+    uint64_t count = (key / STORE_PAGE + 1) * STORE_PAGE;
+    if (lease(store, (count - numbers->count) * sizeof *numbers->numbers))
+        numbers->count = count;
+    else
+        numbers->closed = true;
+    return !numbers->closed;
+}
 
-int64_t *store_page(struct store *store, struct store_numbers *numbers, uint64_t key) {
-    int64_t **page = &numbers->pages[key / STORE_PAGE];
-    if (!*page) {
-        uint32_t bytes = STORE_PAGE * sizeof **page;
-        *page = lease(store, bytes) ? (int64_t *)carve(&store->blocks, &store->at, &store->end, bytes) : NULL;
-        if (!*page)
-            *page = store_no_page;
-    }
-    return *page;
+void store_clear_numbers(struct store_numbers *numbers) {
+    memset(numbers->numbers, 0, numbers->count * sizeof *numbers->numbers);
+    numbers->count = 0;
+    numbers->closed = false;
 }
 
 char *store_object(struct store *store, uint32_t size) {

@@ -28,16 +28,18 @@ struct store_element {
 
 enum {
     STORE_CLASSES = 48,
-    STORE_PAGES = 64, /* of a table of numbers */
-    STORE_PAGE = 64,  /* numbers of a page */
+    STORE_NUMBERS = 4096, /* of an array that may be among its numbers */
+    STORE_PAGE = 64,      /* by so many their room grows */
     STORE_NO_NUMBERS = UINT8_MAX,
 };
 
 /* The elements of an array of integers by one integer, for its first keys from 0 on: 0, as everywhere, is no
-   element. A page is made when a key of it is first stored, or else its elements are in the hash table, for
-   ever. */
+   element. They have room up to the highest key that was stored; once there is no more room, all others are
+   in the hash table, for ever. */
 struct store_numbers {
-    int64_t *pages[STORE_PAGES]; /* NULL: none yet; store_no_page: there was no room for it */
+    uint64_t count;   /* keys below have room */
+    int64_t *numbers; /* [STORE_NUMBERS], zeroed; owned by the thread's state */
+    bool closed;      /* there is no more room */
 };
 
 struct store {
@@ -67,9 +69,10 @@ struct store_element *store_add(struct store *store, const struct keys *keys, ui
 
 void store_remove(struct store *store, struct store_element *element);
 
-/* The page of this key, for storing; store_no_page: its elements are in the hash table. */
-extern int64_t store_no_page[STORE_PAGE];
-int64_t *store_page(struct store *store, struct store_numbers *numbers, uint64_t key);
+/* Room for the number of this key, which is to be stored; false: it goes to the hash table. */
+bool store_number_room(struct store *store, struct store_numbers *numbers, uint64_t key);
+/* After store_clear: there are no numbers. */
+void store_clear_numbers(struct store_numbers *numbers);
 
 /* `size` bytes of zeros which stay until store_clear; NULL: no room. */
 char *store_object(struct store *store, uint32_t size);

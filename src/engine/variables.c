@@ -148,7 +148,7 @@ void variables_number(struct engine *engine) {
         const struct program_variable *what = &engine->variables[i];
         bool fits = what->scope == SCOPE_THREAD && what->keys == 1 && what->kind == VALUE_INTEGER &&
                     !what->by_address && engine->kinds[what->first_key] == VALUE_INTEGER &&
-                    engine->numbers_count < STORE_NO_NUMBERS;
+                    engine->numbers_count < NUMBERS_MAX;
         engine->numbers_of[i] = fits ? (uint8_t)engine->numbers_count++ : STORE_NO_NUMBERS;
     }
 }
@@ -158,12 +158,9 @@ bool variable_load_keyed(struct engine_thread *thread, uint32_t variable, struct
     const struct program_variable *what = &thread->engine->variables[variable];
     const struct store_numbers *numbers = numbers_of(thread, variable);
     struct keys keys;
-    if (numbers && (uint64_t)values->integer < STORE_PAGES * STORE_PAGE) {
-        const int64_t *page = numbers->pages[values->integer / STORE_PAGE];
-        if (page != store_no_page) {
-            *value = value_of_integer(page ? page[values->integer % STORE_PAGE] : 0);
-            return true;
-        }
+    if (numbers && (uint64_t)values->integer < numbers->count) {
+        *value = value_of_integer(numbers->numbers[values->integer]);
+        return true;
     }
     if (!prepare(thread, &keys, variable, values))
         return false;
@@ -203,12 +200,9 @@ bool variable_store_keyed(struct engine_thread *thread, uint32_t variable, struc
     struct store_numbers *numbers = numbers_of(thread, variable);
     bool is_string = what->kind == VALUE_STRING;
     struct keys keys;
-    if (numbers && (uint64_t)values->integer < STORE_PAGES * STORE_PAGE) {
-        int64_t *page = store_page(&thread->store, numbers, (uint64_t)values->integer);
-        if (page != store_no_page) {
-            page[values->integer % STORE_PAGE] = value.integer;
-            return true;
-        }
+    if (numbers && store_number_room(&thread->store, numbers, (uint64_t)values->integer)) {
+        numbers->numbers[values->integer] = value.integer;
+        return true;
     }
     if (!prepare(thread, &keys, variable, values))
         return false;
@@ -264,7 +258,8 @@ bool variable_address_keyed(struct engine_thread *thread, uint32_t variable, str
 void variables_reset(struct engine_thread *thread) {
     const struct engine *engine = thread->engine;
     store_clear(&thread->store);
-    memset(thread->numbers, 0, engine->numbers_count * sizeof *thread->numbers);
+    for (uint32_t i = 0; i < engine->numbers_count; i++)
+        store_clear_numbers(&thread->numbers[i]);
     for (enum variable_scope scope = SCOPE_THREAD; scope <= SCOPE_CLAUSE; scope++)
         memset(thread->scalars[scope], 0, engine->layouts[scope].size);
     for (uint32_t i = 0; i < program_count(engine->program, SECTION_VARIABLES); i++) {

@@ -105,13 +105,11 @@ uint32_t verdict_candidates(const struct engine *engine, const struct probe_info
         uint32_t index = probe->enablings[i];
         const struct program_enabling *enabling = &engine->enablings[index];
         if (matches_names(engine, enabling, event))
-            ready[count++] = (struct ready){engine->instructions + engine->clauses[enabling->clause].full,
-                                            index,
-                                            enabling->clause,
-                                            engine->clauses[enabling->clause].flags,
-                                            NULL,
-                                            NULL,
-                                            0};
+            ready[count++] =
+                (struct ready){.code = engine->instructions + engine->clauses[enabling->clause].full,
+                               .enabling = index,
+                               .clause = enabling->clause,
+                               .flags = engine->clauses[enabling->clause].flags};
     }
     return count;
 }
@@ -237,6 +235,7 @@ static void plan_clause(struct engine *engine, const struct probe_info *probe, s
     ready->plan = plan;
     ready->pool = pool;
     ready->known = engine->known + 1;
+    ready->known_at = engine->known_at + ready->known % KNOWN_SITES * sizeof(struct known_site);
     engine->known += plan->site_count;
 }
 
@@ -247,8 +246,10 @@ static bool decide_clause(struct engine *engine, const struct probe_info *probe,
     uint32_t index = engine->enablings[enabling].clause;
     const struct program_clause *clause = &engine->clauses[index];
     const struct clause_info *info = &engine->clause_infos[index];
-    *ready =
-        (struct ready){engine->instructions + clause->full, enabling, index, clause->flags, NULL, NULL, 0};
+    *ready = (struct ready){.code = engine->instructions + clause->full,
+                            .enabling = enabling,
+                            .clause = index,
+                            .flags = clause->flags};
     if (!info->decidable || (info->decide_arguments & ~probe->by_code))
         return true;
     struct engine_thread *decider = engine->decider;
@@ -264,7 +265,7 @@ static bool decide_clause(struct engine *engine, const struct probe_info *probe,
 static const struct ready_list *decide(struct engine *engine, struct probe_info *probe,
                                        struct engine_code *code, const struct engine_event *event) {
     struct ready *ready = engine->decider->candidates;
-    bool planned = false;
+    bool planned = false, is_plain = true;
     uint32_t count = 0;
     for (uint32_t i = 0; i < probe->candidates; i++) {
         if (!matches_names(engine, &engine->enablings[probe->enablings[i]], event) ||
@@ -272,6 +273,7 @@ static const struct ready_list *decide(struct engine *engine, struct probe_info 
             continue;
         plan_clause(engine, probe, code, event, &ready[count]);
         planned = planned || ready[count].plan;
+        is_plain = is_plain && ready[count].plan && ready[count].plan->is_plain;
         count++;
     }
     if (!planned)
@@ -279,6 +281,7 @@ static const struct ready_list *decide(struct engine *engine, struct probe_info 
     struct ready_list *list = more_code_memory(engine, code, sizeof *list + count * sizeof *ready);
     if (list) {
         list->count = count;
+        list->is_plain = is_plain;
         memcpy(list->items, ready, count * sizeof *ready);
     }
     return list;

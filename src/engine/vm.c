@@ -149,44 +149,6 @@ static bool act(struct engine_thread *thread, const struct program_action *actio
     return true;
 }
 
-/* An element of a self-> array of numbers; those that are in no page by the long way. */
-static inline int64_t *number_at(struct engine_thread *thread, uint32_t variable, int64_t key) {
-    if ((uint64_t)key >= STORE_PAGES * STORE_PAGE)
-        return NULL;
-    int64_t *page = thread->numbers[thread->engine->numbers_of[variable]].pages[(uint64_t)key / STORE_PAGE];
-    return page && page != store_no_page ? page + (uint64_t)key % STORE_PAGE : NULL;
-}
-
-static inline bool load_number(struct engine_thread *thread, uint32_t variable, struct value *key,
-                               struct value *value) {
-    const int64_t *number = number_at(thread, variable, key->integer);
-    if (!number)
-        return variable_load_keyed(thread, variable, key, value);
-    value->integer = *number;
-    return true;
-}
-
-static inline bool store_number(struct engine_thread *thread, uint32_t variable, struct value *key,
-                                struct value value) {
-    int64_t *number = number_at(thread, variable, key->integer);
-    if (!number)
-        return variable_store_keyed(thread, variable, key, value);
-    *number = value.integer;
-    return true;
-}
-
-/* The first word of a site's aggregation; NULL: it is to be looked for, or begins anew. */
-static inline int64_t *known_word(const struct engine_thread *thread, uint32_t site) {
-    const struct ready *ready = thread->ready;
-    uint64_t number = ready->known + site;
-    const struct known_site *known = &thread->known[number % KNOWN_SITES];
-    if (known->number != number)
-        return NULL;
-    uint32_t aggregation = ready->plan->sites[site].aggregation;
-    uint32_t generation = __atomic_load_n(&thread->engine->arena->generations[aggregation], __ATOMIC_RELAXED);
-    return known->entry->generation == generation ? known->entry->data : NULL;
-}
-
 /* A handler is reached by one indirect jump from the end of the one before, where the compiler can do that.
  */
 #if defined(__GNUC__)
@@ -231,9 +193,9 @@ bool vm_run(struct engine_thread *thread, const struct program_instruction *at,
     struct value *registers = thread->registers;
     const struct engine *engine = thread->engine;
 #if TARGETS
-    static const void *const targets[OP_ALL] = {
+    static const void *const targets[OP_TEXT + 1] = {
 #    define OPCODE(name, operands, immediate) &&target_##name,
-        PROGRAM_OPCODES(OPCODE) PLAN_OPCODES(OPCODE)
+        PROGRAM_OPCODES(OPCODE) OPCODE(TEXT, "W--", 'T')
 #    undef OPCODE
     };
     goto *targets[at->op];
@@ -380,41 +342,9 @@ again:
         return true;
     }
     NEXT;
-    ON(POOL)
-    DST = thread->ready->pool[at->immediate];
-    NEXT;
     ON(TEXT)
     DST = value_of_text(engine->constants[at->immediate]);
     NEXT;
-    ON(LOAD_CELL)
-    SET_INTEGER(__atomic_load_n((int64_t *)(thread->scalars[at->a] + at->immediate), __ATOMIC_RELAXED));
-    ON(STORE_CELL)
-    __atomic_store_n((int64_t *)(thread->scalars[at->b] + at->immediate), A.integer, __ATOMIC_RELAXED);
-    NEXT;
-    ON(TIME)
-    SET_INTEGER((int64_t)thread_now(thread));
-    ON(ARGUMENT)
-    SET_INTEGER((int64_t)thread->event->arguments[at->immediate]);
-    ON(LOAD_NUMBER)
-    TRY(load_number(thread, (uint32_t)at->immediate, &A, &DST));
-    ON(STORE_NUMBER)
-    TRY(store_number(thread, (uint32_t)at->immediate, &A, DST));
-    ON(KNOWN)
-    TRY(aggregate_known(thread, (uint32_t)at->immediate, &DST));
-    ON(KNOWN_COUNT) {
-        int64_t *word = known_word(thread, (uint32_t)at->immediate);
-        if (!word)
-            TRY(aggregate_known(thread, (uint32_t)at->immediate, &DST));
-        __atomic_store_n(word, (int64_t)((uint64_t)*word + 1), __ATOMIC_RELAXED);
-        NEXT;
-    }
-    ON(KNOWN_SUM) {
-        int64_t *word = known_word(thread, (uint32_t)at->immediate);
-        if (!word)
-            TRY(aggregate_known(thread, (uint32_t)at->immediate, &DST));
-        __atomic_store_n(word, (int64_t)((uint64_t)*word + (uint64_t)DST.integer), __ATOMIC_RELAXED);
-        NEXT;
-    }
     ON(FAIL)
     thread_fail(thread, (enum fault)at->immediate, (uint64_t)A.integer);
     goto fault;

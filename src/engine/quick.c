@@ -1,0 +1,680 @@
+/*
+ * quick.c: see quick.h.
+ */
+#include "quick.h"
+
+#include "record.h"
+
+#define LIKELY(condition) __builtin_expect(!!(condition), 1)
+
+/* OPCODE(name, operands): W the operand is written, R read, both as integers; V and U the same as values of
+   any kind; - not an operand. In the order of dst, a, b. */
+#define QUICK_OPCODES(OPCODE)                                                                                \
+    OPCODE(END, "---")                                                                                       \
+    OPCODE(COMMIT, "---") /* the record, and the end */                                                      \
+    OPCODE(SLOW, "---")   /* vm_run, from the plan's `slow` with that index on */                            \
+    OPCODE(SET, "W--")                                                                                       \
+    OPCODE(SET_LONG, "W--")                                                                                  \
+    OPCODE(TEXT, "V--")                                                                                      \
+    OPCODE(POOL, "V--")                                                                                      \
+    OPCODE(MOVE, "VU-")                                                                                      \
+    OPCODE(ADD, "WRR")                                                                                       \
+    OPCODE(ADD_NUMBER, "WR-")                                                                                \
+    OPCODE(SUBTRACT, "WRR")                                                                                  \
+    OPCODE(MULTIPLY, "WRR")                                                                                  \
+    OPCODE(AND, "WRR")                                                                                       \
+    OPCODE(OR, "WRR")                                                                                        \
+    OPCODE(NOT, "WR-")                                                                                       \
+    OPCODE(EXTEND, "WR-")                                                                                    \
+    OPCODE(TRUNCATE, "WR-")                                                                                  \
+    OPCODE(EQUAL, "WRR")                                                                                     \
+    OPCODE(NOT_EQUAL, "WRR")                                                                                 \
+    OPCODE(LESS, "WRR")                                                                                      \
+    OPCODE(LESS_UNSIGNED, "WRR")                                                                             \
+    OPCODE(LESS_EQUAL, "WRR")                                                                                \
+    OPCODE(LESS_EQUAL_UNSIGNED, "WRR")                                                                       \
+    OPCODE(JUMP, "---")                                                                                      \
+    OPCODE(JUMP_IF, "-R-")                                                                                   \
+    OPCODE(JUMP_UNLESS, "-R-")                                                                               \
+    OPCODE(UNLESS_EQUAL, "-RR") /* a jump, unless a == b */                                                  \
+    OPCODE(UNLESS_NOT_EQUAL, "-RR")                                                                          \
+    OPCODE(UNLESS_LESS, "-RR")                                                                               \
+    OPCODE(UNLESS_LESS_UNSIGNED, "-RR")                                                                      \
+    OPCODE(UNLESS_LESS_EQUAL, "-RR")                                                                         \
+    OPCODE(UNLESS_LESS_EQUAL_UNSIGNED, "-RR")                                                                \
+    OPCODE(LOAD_CELL, "W--")  /* a: enum variable_scope */                                                   \
+    OPCODE(STORE_CELL, "-R-") /* b: the same */                                                              \
+    OPCODE(TIME, "W--")                                                                                      \
+    OPCODE(ARGUMENT, "W--")                                                                                  \
+    OPCODE(LOAD_NUMBER, "WR-")  /* b: the variable; immediate: its numbers */                                \
+    OPCODE(STORE_NUMBER, "RR-") /* the same */                                                               \
+    OPCODE(KNOWN, "U--")        /* b: the site; immediate: its place among those of the clause */            \
+    OPCODE(KNOWN_COUNT, "---")  /* the same */                                                               \
+    OPCODE(KNOWN_SUM, "R--")    /* the same */                                                               \
+    OPCODE(EMIT_INTEGER, "-R-")
+
+enum quick_opcode {
+#define OPCODE(name, operands) QUICK_##name,
+    QUICK_OPCODES(OPCODE)
+#undef OPCODE
+        QUICK_COUNT
+};
+
+/* ---- Running ---- */
+
+#define AT(operand) ((char *)thread + (operand))
+#define INTEGER(operand) (*(int64_t *)AT(operand))
+#define VALUE(operand) (*(struct value *)AT(operand))
+
+static __attribute__((noinline)) void load_number_slowly(struct engine_thread *thread, uint32_t variable,
+                                                         int64_t key, int64_t *number) {
+    struct value of_key = value_of_integer(key), value = {.integer = 0};
+    variable_load_keyed(thread, variable, &of_key, &value); /* an integer key is never at fault */
+    *number = value.integer;
+}
+
+static __attribute__((noinline)) void store_number_slowly(struct engine_thread *thread, uint32_t variable,
+                                                          int64_t key, int64_t number) {
+    struct value of_key = value_of_integer(key);
+    variable_store_keyed(thread, variable, &of_key, value_of_integer(number));
+}
+
+/* The first word of a site's aggregation; NULL: it is to be looked for, or begins anew. */
+static inline int64_t *known_word(const struct known_site *site, uint64_t known) {
+    if (!LIKELY(site->known == known))
+        return NULL;
+    struct arena_aggregate *entry = site->entry;
+    return LIKELY(entry->generation == __atomic_load_n(site->generation, __ATOMIC_RELAXED)) ? entry->data
+                                                                                            : NULL;
+}
+
+static __attribute__((noinline)) bool known_slowly(struct engine_thread *thread, uint32_t site,
+                                                   int64_t integer) {
+    struct value value = value_of_integer(integer);
+    return aggregate_known(thread, site, &value);
+}
+
+/* Runs what is not quick. False: a fault; `instruction` is mapped. */
+static __attribute__((noinline)) bool run_slowly(struct engine_thread *thread, const struct plan *plan,
+                                                 int32_t first,
+                                                 const struct program_instruction **instruction) {
+    const struct program_instruction *at;
+    if (vm_run(thread, plan->slow + first, &at))
+        return true;
+    *instruction = plan->code + plan->slow_origins[at - plan->slow];
+    return false;
+}
+
+static int64_t extend(int64_t value, int32_t bits) {
+    int shift = 64 - bits;
+    return (int64_t)((uint64_t)value << shift) >> shift;
+}
+
+static int64_t truncate_to(int64_t value, int32_t bits) {
+    int shift = 64 - bits;
+    return (int64_t)((uint64_t)value << shift >> shift);
+}
+
+#if defined(__GNUC__)
+#    define TARGETS 1
+#    define ON(name) target_##name:
+#    define NEXT                                                                                             \
+        do {                                                                                                 \
+            at++;                                                                                            \
+            goto * at->target;                                                                               \
+        } while (0)
+#    pragma GCC diagnostic push
+#    pragma GCC diagnostic ignored "-Wpedantic"
+#else
+#    define TARGETS 0
+#    define ON(name) case QUICK_##name:
+#    define NEXT                                                                                             \
+        do {                                                                                                 \
+            at++;                                                                                            \
+            goto again;                                                                                      \
+        } while (0)
+#endif
+
+#define DST INTEGER(at->dst)
+#define A INTEGER(at->a)
+#define B INTEGER(at->b)
+#define SET_INTEGER(expression)                                                                              \
+    do {                                                                                                     \
+        DST = (expression);                                                                                  \
+        NEXT;                                                                                                \
+    } while (0)
+/* A jump's immediate is in bytes, from the next instruction. */
+#define JUMP_WHEN(condition)                                                                                 \
+    do {                                                                                                     \
+        if (condition)                                                                                       \
+            at = (const struct quick_instruction *)((const char *)at + at->immediate);                       \
+        NEXT;                                                                                                \
+    } while (0)
+
+/* `handlers` is where the handlers' addresses go, by opcode, when nothing is to run. */
+static bool run(struct engine_thread *thread, const struct program_instruction **instruction,
+                const void *const **handlers) {
+#if TARGETS
+    static const void *const targets[QUICK_COUNT] = {
+#    define OPCODE(name, operands) &&target_##name,
+        QUICK_OPCODES(OPCODE)
+#    undef OPCODE
+    };
+    if (handlers) {
+        *handlers = targets;
+        return true;
+    }
+#else
+    (void)handlers;
+#endif
+    const struct ready *const ready = thread->ready;
+    const struct quick_instruction *at = ready->plan->quick;
+    const char *const sites = (const char *)thread + ready->known_at;
+#if TARGETS
+    goto * at->target;
+#else
+again:
+    switch ((enum quick_opcode)(uintptr_t)at->target) {
+#endif
+    ON(END)
+    return true;
+    ON(COMMIT)
+    if (!LIKELY(record_publish_here(thread)))
+        record_commit(thread);
+    return true;
+    ON(SLOW)
+    if (!run_slowly(thread, ready->plan, at->immediate, instruction))
+        return false;
+    if (thread->skipped)
+        return true;
+    NEXT;
+    ON(SET)
+    SET_INTEGER(at->immediate);
+    ON(SET_LONG)
+    SET_INTEGER(thread->engine->integers[at->immediate]);
+    ON(TEXT)
+    VALUE(at->dst) = value_of_text(thread->engine->constants[at->immediate]);
+    NEXT;
+    ON(POOL)
+    VALUE(at->dst) = ready->pool[at->immediate];
+    NEXT;
+    ON(MOVE)
+    VALUE(at->dst) = VALUE(at->a);
+    NEXT;
+    ON(ADD)
+    SET_INTEGER((int64_t)((uint64_t)A + (uint64_t)B));
+    ON(ADD_NUMBER)
+    SET_INTEGER((int64_t)((uint64_t)A + (uint64_t)(int64_t)at->immediate));
+    ON(SUBTRACT)
+    SET_INTEGER((int64_t)((uint64_t)A - (uint64_t)B));
+    ON(MULTIPLY)
+    SET_INTEGER((int64_t)((uint64_t)A * (uint64_t)B));
+    ON(AND)
+    SET_INTEGER(A & B);
+    ON(OR)
+    SET_INTEGER(A | B);
+    ON(NOT)
+    SET_INTEGER(A == 0);
+    ON(EXTEND)
+    SET_INTEGER(extend(A, at->immediate));
+    ON(TRUNCATE)
+    SET_INTEGER(truncate_to(A, at->immediate));
+    ON(EQUAL)
+    SET_INTEGER(A == B);
+    ON(NOT_EQUAL)
+    SET_INTEGER(A != B);
+    ON(LESS)
+    SET_INTEGER(A < B);
+    ON(LESS_UNSIGNED)
+    SET_INTEGER((uint64_t)A < (uint64_t)B);
+    ON(LESS_EQUAL)
+    SET_INTEGER(A <= B);
+    ON(LESS_EQUAL_UNSIGNED)
+    SET_INTEGER((uint64_t)A <= (uint64_t)B);
+    ON(JUMP)
+    JUMP_WHEN(true);
+    ON(JUMP_IF)
+    JUMP_WHEN(A);
+    ON(JUMP_UNLESS)
+    JUMP_WHEN(!A);
+    ON(UNLESS_EQUAL)
+    JUMP_WHEN(A != B);
+    ON(UNLESS_NOT_EQUAL)
+    JUMP_WHEN(A == B);
+    ON(UNLESS_LESS)
+    JUMP_WHEN(A >= B);
+    ON(UNLESS_LESS_UNSIGNED)
+    JUMP_WHEN((uint64_t)A >= (uint64_t)B);
+    ON(UNLESS_LESS_EQUAL)
+    JUMP_WHEN(A > B);
+    ON(UNLESS_LESS_EQUAL_UNSIGNED)
+    JUMP_WHEN((uint64_t)A > (uint64_t)B);
+    ON(LOAD_CELL)
+    SET_INTEGER(__atomic_load_n((int64_t *)(thread->scalars[at->a] + at->immediate), __ATOMIC_RELAXED));
+    ON(STORE_CELL)
+    __atomic_store_n((int64_t *)(thread->scalars[at->b] + at->immediate), A, __ATOMIC_RELAXED);
+    NEXT;
+    ON(TIME)
+    SET_INTEGER((int64_t)thread_now(thread));
+    ON(ARGUMENT)
+    SET_INTEGER((int64_t)thread->event->arguments[at->immediate]);
+    ON(LOAD_NUMBER) {
+        const struct store_numbers *numbers = (const struct store_numbers *)AT(at->immediate);
+        uint64_t key = (uint64_t)A;
+        if (LIKELY(key < numbers->count))
+            SET_INTEGER(numbers->numbers[key]);
+        load_number_slowly(thread, at->b, A, &DST);
+        NEXT;
+    }
+    ON(STORE_NUMBER) {
+        const struct store_numbers *numbers = (const struct store_numbers *)AT(at->immediate);
+        uint64_t key = (uint64_t)A;
+        if (LIKELY(key < numbers->count))
+            numbers->numbers[key] = DST;
+        else
+            store_number_slowly(thread, at->b, A, DST);
+        NEXT;
+    }
+    ON(KNOWN)
+    if (!aggregate_known(thread, at->b, &VALUE(at->dst)))
+        goto fault;
+    NEXT;
+    ON(KNOWN_COUNT) {
+        int64_t *word = known_word((const struct known_site *)(sites + at->immediate), ready->known);
+        if (LIKELY(word))
+            __atomic_store_n(word, (int64_t)((uint64_t)*word + 1), __ATOMIC_RELAXED);
+        else if (!known_slowly(thread, at->b, 0))
+            goto fault;
+        NEXT;
+    }
+    ON(KNOWN_SUM) {
+        int64_t *word = known_word((const struct known_site *)(sites + at->immediate), ready->known);
+        if (LIKELY(word))
+            __atomic_store_n(word, (int64_t)((uint64_t)*word + (uint64_t)DST), __ATOMIC_RELAXED);
+        else if (!known_slowly(thread, at->b, DST))
+            goto fault;
+        NEXT;
+    }
+    ON(EMIT_INTEGER) {
+        int64_t integer = A;
+        thread->emitted = integer;
+        if (!thread->record.at && !(ready->flags & CLAUSE_NAMES_PROBE))
+            record_begin_here(thread, ready->enabling);
+        record_integer(thread, integer);
+        NEXT;
+    }
+#if !TARGETS
+case QUICK_COUNT:
+    break;
+}
+#endif
+fault : *instruction = ready->plan->code + ready->plan->quick_origins[at - ready->plan->quick];
+return false;
+}
+
+bool quick_run(struct engine_thread *thread, const struct program_instruction **instruction) {
+    return run(thread, instruction, NULL);
+}
+
+#if TARGETS
+#    pragma GCC diagnostic pop
+#endif
+
+/* ---- Making ---- */
+
+static const char operands_of[QUICK_COUNT][4] = {
+#define OPCODE(name, operands) operands,
+    QUICK_OPCODES(OPCODE)
+#undef OPCODE
+};
+
+/* By what a plan's instruction runs; what is not here runs slowly. */
+static const uint8_t quick_of[OP_ALL] = {
+    [OP_END] = QUICK_END,
+    [OP_SKIP] = QUICK_END,
+#define SAME(name) [OP_##name] = QUICK_##name
+    SAME(SET),
+    SAME(SET_LONG),
+    SAME(TEXT),
+    SAME(POOL),
+    SAME(MOVE),
+    SAME(ADD),
+    SAME(ADD_NUMBER),
+    SAME(SUBTRACT),
+    SAME(MULTIPLY),
+    SAME(AND),
+    SAME(OR),
+    SAME(NOT),
+    SAME(EXTEND),
+    SAME(TRUNCATE),
+    SAME(EQUAL),
+    SAME(NOT_EQUAL),
+    SAME(LESS),
+    SAME(LESS_UNSIGNED),
+    SAME(LESS_EQUAL),
+    SAME(LESS_EQUAL_UNSIGNED),
+    SAME(JUMP),
+    SAME(JUMP_IF),
+    SAME(JUMP_UNLESS),
+    SAME(LOAD_CELL),
+    SAME(STORE_CELL),
+    SAME(TIME),
+    SAME(ARGUMENT),
+    SAME(LOAD_NUMBER),
+    SAME(STORE_NUMBER),
+    SAME(KNOWN),
+    SAME(KNOWN_COUNT),
+    SAME(KNOWN_SUM),
+    SAME(EMIT_INTEGER),
+#undef SAME
+};
+
+/* A comparison and the jump that asks for nothing else. */
+static const uint8_t unless_of[QUICK_COUNT] = {
+    [QUICK_EQUAL] = QUICK_UNLESS_EQUAL,
+    [QUICK_NOT_EQUAL] = QUICK_UNLESS_NOT_EQUAL,
+    [QUICK_LESS] = QUICK_UNLESS_LESS,
+    [QUICK_LESS_UNSIGNED] = QUICK_UNLESS_LESS_UNSIGNED,
+    [QUICK_LESS_EQUAL] = QUICK_UNLESS_LESS_EQUAL,
+    [QUICK_LESS_EQUAL_UNSIGNED] = QUICK_UNLESS_LESS_EQUAL_UNSIGNED,
+};
+
+enum { CODE_MAX = 1024 }; /* instructions of a plan */
+
+struct maker {
+    const struct engine *engine;
+    const struct program_instruction *code;
+    uint32_t count;
+    bool arrives[CODE_MAX + 1];     /* a jump, here */
+    bool gone[CODE_MAX];            /* what it does is done by another */
+    uint64_t place[PLAN_REGISTERS]; /* of a register in the thread's state */
+    uint64_t writes[CODE_MAX];      /* the scalar variable that it writes, as a place; 0: none */
+
+    struct quick_instruction made[CODE_MAX];
+    uint16_t origins[CODE_MAX];
+    uint32_t starts[CODE_MAX + 1]; /* of each instruction of the plan in what is made */
+    uint32_t made_count;
+    struct program_instruction slow[2 * CODE_MAX];
+    uint16_t slow_origins[2 * CODE_MAX];
+    uint32_t slow_count;
+};
+
+static bool is_jump(uint8_t op) {
+    return op == OP_JUMP || op == OP_JUMP_IF || op == OP_JUMP_UNLESS;
+}
+
+static uint32_t target_of(const struct maker *maker, uint32_t i) {
+    return i + 1 + (uint32_t)maker->code[i].immediate;
+}
+
+static bool is_slow(uint8_t op) {
+    return quick_of[op] == QUICK_END && op != OP_END && op != OP_SKIP;
+}
+
+/* Where a scalar variable of the thread or the clause lies; 0: it is another's, or this is no access to one.
+ */
+static uint64_t cell_of(const struct maker *maker, const struct program_instruction *at) {
+    uint8_t scope = at->op == OP_LOAD_CELL ? at->a : at->b;
+    if ((at->op != OP_LOAD_CELL && at->op != OP_STORE_CELL) || scope == SCOPE_GLOBAL)
+        return 0;
+    return maker->engine->scalars_at[scope] + (uint64_t)at->immediate;
+}
+
+enum { READ_AS_INTEGER = 1, READ_OTHERWISE = 2 };
+
+/* How an instruction reads a register. Of what runs slowly all that could be an operand counts as one. */
+static int reads(const struct program_instruction *at, uint8_t reg) {
+    if (is_slow(at->op)) {
+        uint32_t count = at->b > 1 ? at->b : 1;
+        bool found =
+            reg == at->dst || reg == at->dst + 1 || reg == at->b || (reg >= at->a && reg < at->a + count);
+        return found ? READ_OTHERWISE : 0;
+    }
+    const char *operands = operands_of[quick_of[at->op]];
+    const uint8_t registers[] = {at->dst, at->a, at->b};
+    int found = 0;
+    for (int i = 0; i < 3; i++) {
+        if (operands[i] == 'R' && registers[i] == reg)
+            found |= READ_AS_INTEGER;
+        if (operands[i] == 'U' && (registers[i] == reg || registers[i] + 1 == reg))
+            found |= READ_OTHERWISE;
+    }
+    return found;
+}
+
+/* The last instruction that reads a register as an integer, at least `from`; CODE_MAX: one reads it
+ * otherwise. */
+static uint32_t last_read(const struct maker *maker, uint32_t from, uint8_t reg) {
+    uint32_t last = from;
+    for (uint32_t i = 0; i < maker->count; i++) {
+        int how = reads(&maker->code[i], reg);
+        if (how & READ_OTHERWISE)
+            return CODE_MAX;
+        if (how && i > last)
+            last = i;
+    }
+    return last;
+}
+
+static bool writes_between(const struct maker *maker, uint64_t cell, uint32_t after, uint32_t before) {
+    for (uint32_t i = after + 1; i < before; i++)
+        if (maker->writes[i] == cell)
+            return true;
+    return false;
+}
+
+/* Can the code stop here, go elsewhere, or have effects that a write must not overtake? */
+static bool is_calm(const struct maker *maker, uint32_t i) {
+    uint8_t op = maker->code[i].op;
+    return !maker->arrives[i] && !is_slow(op) && !is_jump(op) && op != OP_END && op != OP_SKIP &&
+           op != OP_KNOWN && op != OP_KNOWN_COUNT && op != OP_KNOWN_SUM;
+}
+
+/* The one instruction before `i` that leaves an integer in this register of the plan's own; `i`: none such,
+   or a write there would not be the same as one at `i`. */
+static uint32_t writer_of(const struct maker *maker, uint32_t i, uint8_t reg, uint64_t cell) {
+    for (uint32_t k = i; k-- > 0 && !maker->arrives[k + 1];) {
+        const struct program_instruction *at = &maker->code[k];
+        bool is_integer = !is_slow(at->op) && operands_of[quick_of[at->op]][0] == 'W';
+        if (is_integer && at->dst == reg)
+            return at->op == OP_LOAD_CELL || maker->gone[k] || maker->writes[k] ? i : k;
+        bool reads_it =
+            maker->place[at->dst] == cell || maker->place[at->a] == cell || maker->place[at->b] == cell;
+        if (!is_calm(maker, k) || maker->writes[k] == cell || cell_of(maker, at) == cell || reads_it)
+            return i;
+    }
+    return i;
+}
+
+/* Registers behind the program's are written once. A variable that is stored from one is written in its
+ * stead. */
+static void write_cells(struct maker *maker) {
+    for (uint32_t i = 0; i < maker->count; i++) {
+        const struct program_instruction *at = &maker->code[i];
+        uint64_t cell = at->op == OP_STORE_CELL ? cell_of(maker, at) : 0;
+        if (!cell || at->a < PROGRAM_REGISTERS)
+            continue;
+        uint32_t last = last_read(maker, i, at->a), writer = writer_of(maker, i, at->a, cell);
+        if (last == CODE_MAX || writer == i || writes_between(maker, cell, i, last))
+            continue;
+        maker->place[at->a] = cell;
+        maker->writes[writer] = cell;
+        maker->writes[i] = 0;
+        maker->gone[i] = true;
+    }
+}
+
+/* One that is loaded is read where it lies, if it stays the same as long; so is a zero. */
+static void read_cells(struct maker *maker) {
+    for (uint32_t i = 0; i < maker->count; i++) {
+        const struct program_instruction *at = &maker->code[i];
+        uint64_t cell = at->op == OP_LOAD_CELL ? cell_of(maker, at) : 0;
+        bool is_zero = at->op == OP_SET && at->immediate == 0 && !maker->writes[i];
+        if ((!cell && !is_zero) || at->dst < PROGRAM_REGISTERS)
+            continue;
+        uint32_t last = last_read(maker, i, at->dst);
+        if (last == CODE_MAX || (cell && writes_between(maker, cell, i, last)))
+            continue;
+        maker->place[at->dst] = is_zero ? offsetof(struct engine_thread, zero) : cell;
+        maker->gone[i] = true;
+    }
+}
+
+static void put(struct maker *maker, uint32_t origin, uint8_t op, uint32_t dst, uint32_t a, uint32_t b,
+                int32_t immediate) {
+    maker->origins[maker->made_count] = (uint16_t)origin;
+    maker->made[maker->made_count++] =
+        (struct quick_instruction){(const void *)(uintptr_t)op, dst, a, b, immediate};
+}
+
+static uint8_t made_op(const struct maker *maker, uint32_t i) {
+    return (uint8_t)(uintptr_t)maker->made[i].target;
+}
+
+/* What runs slowly, in one with the one before if no jump comes in between. */
+static void put_slow(struct maker *maker, uint32_t i) {
+    uint32_t count = maker->made_count;
+    if (count && made_op(maker, count - 1) == QUICK_SLOW && maker->starts[i - 1] == count - 1 &&
+        !maker->arrives[i]) {
+        maker->slow_count--;
+        maker->starts[i] = count - 1;
+    } else {
+        put(maker, i, QUICK_SLOW, 0, 0, 0, (int32_t)maker->slow_count);
+    }
+    const struct program_instruction pair[] = {maker->code[i], {.op = OP_END}};
+    for (int k = 0; k < 2; k++) {
+        maker->slow[maker->slow_count] = pair[k];
+        maker->slow_origins[maker->slow_count++] = (uint16_t)i;
+    }
+}
+
+/* A jump that depends on a comparison just made, of which nobody else asks. */
+static bool put_comparing_jump(struct maker *maker, uint32_t i) {
+    const struct program_instruction *at = &maker->code[i];
+    const struct program_instruction *compares = at - 1;
+    if (at->op != OP_JUMP_UNLESS || !i || maker->arrives[i] || maker->gone[i - 1] || is_slow(compares->op))
+        return false;
+    uint8_t op = unless_of[quick_of[compares->op]];
+    if (!op || compares->dst != at->a || at->a < PROGRAM_REGISTERS || maker->writes[i - 1])
+        return false;
+    uint32_t readers = 0;
+    for (uint32_t k = 0; k < maker->count; k++)
+        readers += reads(&maker->code[k], at->a) != 0;
+    if (readers != 1)
+        return false;
+    struct quick_instruction made = maker->made[--maker->made_count];
+    maker->starts[i] = maker->made_count;
+    put(maker, i, op, 0, made.a, made.b, (int32_t)target_of(maker, i));
+    return true;
+}
+
+static uint32_t place(const struct maker *maker, char how, uint8_t operand) {
+    return how == '-' ? operand : (uint32_t)maker->place[operand];
+}
+
+static void put_quick(struct maker *maker, uint32_t i, uint64_t flags) {
+    const struct program_instruction *at = &maker->code[i];
+    const struct engine *engine = maker->engine;
+    uint8_t op = quick_of[at->op];
+    const char *operands = operands_of[op];
+    uint32_t dst = place(maker, operands[0], at->dst), a = place(maker, operands[1], at->a),
+             b = place(maker, operands[2], at->b);
+    int32_t immediate = at->immediate;
+    switch (at->op) {
+    case OP_END:
+        op = flags & CLAUSE_RECORDS ? QUICK_COMMIT : QUICK_END;
+        break;
+    case OP_JUMP:
+    case OP_JUMP_IF:
+    case OP_JUMP_UNLESS:
+        if (put_comparing_jump(maker, i))
+            return;
+        immediate = (int32_t)target_of(maker, i);
+        break;
+    case OP_LOAD_NUMBER:
+    case OP_STORE_NUMBER:
+        b = (uint32_t)at->immediate;
+        immediate =
+            (int32_t)(engine->numbers_at + engine->numbers_of[at->immediate] * sizeof(struct store_numbers));
+        break;
+    case OP_KNOWN:
+    case OP_KNOWN_COUNT:
+    case OP_KNOWN_SUM:
+        b = (uint32_t)at->immediate;
+        immediate = (int32_t)(b * sizeof(struct known_site));
+        break;
+    }
+    put(maker, i, op, dst, a, b, immediate);
+}
+
+static bool is_jump_made(uint8_t op) {
+    return op >= QUICK_JUMP && op <= QUICK_UNLESS_LESS_EQUAL_UNSIGNED;
+}
+
+/* Jumps get their distances, and all their handlers. */
+static void finish(struct maker *maker) {
+    const void *const *handlers = NULL;
+    run(NULL, NULL, &handlers);
+    for (uint32_t i = 0; i < maker->made_count; i++) {
+        struct quick_instruction *made = &maker->made[i];
+        uint8_t op = made_op(maker, i);
+        if (is_jump_made(op))
+            made->immediate = (int32_t)((maker->starts[made->immediate] - i - 1) * sizeof *made);
+        if (handlers)
+            made->target = handlers[op];
+    }
+}
+
+static const void *keep(struct engine *engine, const void *bytes, size_t size) {
+    void *kept = engine_memory(engine, size + 1);
+    if (kept)
+        memcpy(kept, bytes, size);
+    return kept;
+}
+
+static bool make(struct maker *maker, struct plan *plan, uint64_t flags) {
+    struct engine *engine = (struct engine *)maker->engine;
+    for (uint32_t r = 0; r < PLAN_REGISTERS; r++)
+        maker->place[r] = offsetof(struct engine_thread, registers) + r * sizeof(struct value);
+    for (uint32_t i = 0; i < maker->count; i++) {
+        if (is_jump(maker->code[i].op))
+            maker->arrives[target_of(maker, i)] = true;
+        if (maker->code[i].op == OP_STORE_CELL)
+            maker->writes[i] = cell_of(maker, &maker->code[i]);
+    }
+    write_cells(maker);
+    read_cells(maker);
+    for (uint32_t i = 0; i < maker->count; i++) {
+        maker->starts[i] = maker->made_count;
+        if (maker->gone[i])
+            continue;
+        if (is_slow(maker->code[i].op))
+            put_slow(maker, i);
+        else
+            put_quick(maker, i, flags);
+    }
+    finish(maker);
+    plan->is_plain = !maker->slow_count;
+    plan->quick = keep(engine, maker->made, maker->made_count * sizeof *maker->made);
+    plan->quick_origins = keep(engine, maker->origins, maker->made_count * sizeof *maker->origins);
+    plan->slow = keep(engine, maker->slow, maker->slow_count * sizeof *maker->slow);
+    plan->slow_origins = keep(engine, maker->slow_origins, maker->slow_count * sizeof *maker->slow_origins);
+    return plan->quick && plan->quick_origins && plan->slow && plan->slow_origins;
+}
+
+bool quick_make(struct engine *engine, struct plan *plan, const struct program_instruction *code,
+                uint64_t flags) {
+    if (plan->count > CODE_MAX || engine->known_at + engine->numbers_at + engine->scalars_at[SCOPE_THREAD] +
+                                          engine->scalars_at[SCOPE_CLAUSE] >
+                                      INT32_MAX)
+        return false;
+    struct maker *maker = memory_map(sizeof *maker);
+    if (!maker)
+        return false;
+    maker->engine = engine;
+    maker->code = code;
+    maker->count = plan->count;
+    bool made = make(maker, plan, flags);
+    memory_unmap(maker, sizeof *maker);
+    return made;
+}

@@ -1,0 +1,71 @@
+/*
+ * record.h: making a record and publishing it where that takes no thought: in the rest of the principal
+ * buffer's chunk. record.c has all other ways.
+ */
+#ifndef ENGINE_RECORD_H
+#define ENGINE_RECORD_H
+
+#include "verdict.h"
+
+enum buffer_policy { POLICY_SWITCH, POLICY_FILL, POLICY_RING };
+
+/* Fills in the head of the record at record->at. */
+static inline void record_head(struct engine_thread *thread, uint32_t enabling) {
+    const struct engine *engine = thread->engine;
+    struct record *record = &thread->record;
+    struct arena_record *head = (struct arena_record *)record->at;
+    record->size = sizeof *head;
+    head->enabling = enabling;
+    head->timestamp = thread_now(thread);
+    head->cpu = engine->wants_cpu ? engine_cpu() : 0;
+    head->pid = engine->host.pid;
+    head->tid = thread->tid;
+    head->probe = thread->probe->id;
+}
+
+/* Begins a record in the chunk at hand. False: there is no room, or it goes elsewhere. */
+static inline bool record_begin_here(struct engine_thread *thread, uint32_t enabling) {
+    const struct cursor *cursor = &thread->principal;
+    struct record *record = &thread->record;
+    if (cursor->left < sizeof(struct arena_record) || thread->deferring || thread->speculation)
+        return false;
+    record->at = (char *)(cursor->chunk + 1) + cursor->used;
+    record->room = cursor->left;
+    record->lost = false;
+    record_head(thread, enabling);
+    return true;
+}
+
+/* Publishes what lies behind the principal buffer's end, if bufsize allows it. */
+static inline void record_publish_principal(struct engine_thread *thread, uint32_t size) {
+    const struct engine *engine = thread->engine;
+    struct arena_slot *slot = thread->slot;
+    uint64_t written = slot->written;
+    if (engine->bufpolicy == POLICY_SWITCH) {
+        if (written + size - __atomic_load_n(&slot->consumed, __ATOMIC_RELAXED) > engine->bufsize) {
+            thread_drop(thread, DROP_PRINCIPAL);
+            return;
+        }
+    } else if (engine->bufpolicy == POLICY_FILL && written + size > engine->bufsize) {
+        __atomic_store_n(&engine->arena->header->filled, 1, __ATOMIC_RELAXED);
+        return;
+    }
+    struct cursor *cursor = &thread->principal;
+    cursor->used += size;
+    cursor->left -= size;
+    __atomic_store_n(&cursor->chunk->used, cursor->used, __ATOMIC_RELEASE);
+    __atomic_store_n(&slot->written, written + size, __ATOMIC_RELEASE);
+}
+
+/* Publishes the record that is being made, if it lies there. */
+static inline bool record_publish_here(struct engine_thread *thread) {
+    struct record *record = &thread->record;
+    if (!record->at || record->lost || thread->deferring || thread->speculation)
+        return false;
+    ((struct arena_record *)record->at)->size = record->size;
+    record_publish_principal(thread, record->size);
+    record->at = NULL;
+    return true;
+}
+
+#endif
