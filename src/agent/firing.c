@@ -39,7 +39,7 @@ struct traced {
     uint32_t passes;           /* atomic: odd while the thread is inside, with an engine in its hands */
     uint32_t tid;              /* as the kernel numbers it */
     unsigned endings;          /* rounds of key destructors that it has seen */
-    const struct event *event; /* at hand, while inside with the GIL; else NULL */
+    const struct event *event; /* at hand, while inside */
     bool samples;              /* it is the sampler's, and fires for another thread */
     uint64_t version;          /* of `live` that `only` holds for */
     struct engine_thread *only[PROBE_COUNT]; /* of the one session that listens to this probe; else NULL */
@@ -303,7 +303,7 @@ static void fire(void *context, enum probe probe, const struct event *event) {
     if (UNLIKELY(!thread) && !(thread = first_of_thread(probe)))
         return;
     uint32_t before = enter(thread);
-    thread->event = event->stackless ? NULL : event;
+    thread->event = event;
     struct engine_thread *only = thread->only[probe];
     if (LIKELY(only && thread->version == __atomic_load_n(&live->version, __ATOMIC_ACQUIRE))) {
         struct engine_event described = describe(probe, event);
@@ -393,16 +393,20 @@ void firing_tick(int place, uint32_t probe, uint32_t tid) {
     leave(thread, before);
 }
 
+static bool has_stack(const struct event *event) {
+    return event && !event->stackless;
+}
+
 size_t firing_stack(char *text, size_t n, uint32_t frames) {
     if (self && self->samples)
         return sampler_stack(text, n, frames);
-    return self && self->event ? hooks_stack(self->event, text, n, frames) : 0;
+    return self && has_stack(self->event) ? hooks_stack(self->event, text, n, frames) : 0;
 }
 
 uint32_t firing_stackdepth(void) {
     if (self && self->samples)
         return sampler_stackdepth();
-    return self && self->event ? hooks_stackdepth(self->event) : 0;
+    return self && has_stack(self->event) ? hooks_stackdepth(self->event) : 0;
 }
 
 /* ---- Coming and going ---- */

@@ -433,7 +433,7 @@ static inline ALWAYS_INLINE void run_clause(struct engine_thread *thread, const 
     thread->ready = ready;
     thread->record.at = NULL;
     make_ready(thread);
-    bool done = ready->plan ? quick_run(thread, &at) : vm_run(thread, ready->code, &at);
+    bool done = ready->plan ? !quick_run(thread, ready, ready + 1, &at) : vm_run(thread, ready->code, &at);
     if (__builtin_expect(done, 1)) {
         if (!ready->plan && (ready->flags & CLAUSE_RECORDS) && !thread->skipped)
             record_commit(thread);
@@ -511,17 +511,11 @@ static inline ALWAYS_INLINE void run_all(struct engine_thread *thread, const str
 
 /* The same of clauses that call nobody: errno stays, and no event can come from within. */
 static inline ALWAYS_INLINE void run_plain(struct engine_thread *thread, const struct ready_list *list) {
-    const struct arena_header *header = thread->engine->arena->header;
-    uint32_t activity = thread->probe->activity;
-    const struct ready *end = list->items + list->count;
-    for (const struct ready *ready = list->items; ready < end; ready++) {
-        const struct program_instruction *at;
-        if (UNLIKELY(__atomic_load_n(&header->activity, __ATOMIC_RELAXED) != activity))
-            break;
-        thread->ready = ready;
-        thread->record.at = NULL;
-        if (UNLIKELY(!quick_run(thread, &at)))
-            fail_plain(thread, ready, at);
+    const struct ready *end = list->items + list->count, *next = list->items, *failed;
+    const struct program_instruction *at;
+    while (UNLIKELY((failed = quick_run(thread, next, end, &at)) != NULL)) {
+        fail_plain(thread, failed, at);
+        next = failed + 1;
     }
 }
 

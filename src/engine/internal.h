@@ -30,17 +30,19 @@ enum {
 };
 
 struct plan;
+struct quick_instruction;
 
 /* A clause that runs at a probe. */
 struct ready {
     const struct program_instruction *code; /* of the plan, or of the program */
     uint32_t enabling;
     uint32_t clause;
-    uint64_t flags;           /* enum clause_flags */
-    const struct plan *plan;  /* NULL: none */
-    const struct value *pool; /* its values for the code object */
-    uint64_t known;           /* a number for its sites, never used again */
-    uint64_t known_at;        /* where in a thread's state they are: bytes from its start */
+    uint64_t flags;                        /* enum clause_flags */
+    const struct plan *plan;               /* NULL: none */
+    const struct value *pool;              /* its values for the code object */
+    const struct quick_instruction *quick; /* of the plan */
+    uint64_t known;                        /* a number for its sites, never used again */
+    uint64_t known_at;                     /* where in a thread's state they are: bytes from its start */
 };
 
 /* Where a thread's aggregation has the keys of a site for a code object. */

@@ -12,6 +12,8 @@
 #define QUICK_OPCODES(OPCODE)                                                                                \
     OPCODE(END, "---")                                                                                       \
     OPCODE(COMMIT, "---") /* the record, and the end */                                                      \
+    OPCODE(RECORD, "---") /* a whole record, of the integers in a of so many instructions that follow */     \
+    OPCODE(FIELD, "-R-")  /* such a one */                                                                   \
     OPCODE(SLOW, "---")   /* vm_run, from the plan's `slow` with that index on */                            \
     OPCODE(SET, "W--")                                                                                       \
     OPCODE(SET_LONG, "W--")                                                                                  \
@@ -94,6 +96,31 @@ static __attribute__((noinline)) bool known_slowly(struct engine_thread *thread,
     return aggregate_known(thread, site, &value);
 }
 
+/* A whole record, where it is not sure of its room. */
+static __attribute__((noinline)) void record_slowly(struct engine_thread *thread,
+                                                    const struct quick_instruction *at) {
+    for (int32_t i = 1; i <= at->immediate; i++)
+        record_integer(thread, INTEGER(at[i].a));
+    record_commit(thread);
+}
+
+/* No clause that runs quickly alone speculates, or is one of ERROR's, whose records are deferred. */
+static inline void record_at_once(struct engine_thread *thread, const struct quick_instruction *at) {
+    const struct cursor *cursor = &thread->principal;
+    uint32_t size = (uint32_t)(sizeof(struct arena_record) + (uint32_t)at->immediate * sizeof(int64_t));
+    if (!LIKELY(cursor->left >= size)) {
+        record_slowly(thread, at);
+        return;
+    }
+    struct arena_record *head = (struct arena_record *)((char *)(cursor->chunk + 1) + cursor->used);
+    int64_t *field = (int64_t *)(head + 1);
+    head->size = size;
+    record_head(thread, head, thread->ready->enabling);
+    for (const struct quick_instruction *last = at + at->immediate; at < last; field++)
+        *field = INTEGER((++at)->a);
+    record_publish_principal(thread, size);
+}
+
 /* Runs what is not quick. False: a fault; `instruction` is mapped. */
 static __attribute__((noinline)) bool run_slowly(struct engine_thread *thread, const struct plan *plan,
                                                  int32_t first,
@@ -152,8 +179,9 @@ static int64_t truncate_to(int64_t value, int32_t bits) {
     } while (0)
 
 /* `handlers` is where the handlers' addresses go, by opcode, when nothing is to run. */
-static bool run(struct engine_thread *thread, const struct program_instruction **instruction,
-                const void *const **handlers) {
+static const struct ready *run(struct engine_thread *thread, const struct ready *first,
+                               const struct ready *end, const struct program_instruction **instruction,
+                               const void *const **handlers) {
 #if TARGETS
     static const void *const targets[QUICK_COUNT] = {
 #    define OPCODE(name, operands) &&target_##name,
@@ -162,31 +190,43 @@ static bool run(struct engine_thread *thread, const struct program_instruction *
     };
     if (handlers) {
         *handlers = targets;
-        return true;
+        return NULL;
     }
 #else
     (void)handlers;
 #endif
-    const struct ready *const ready = thread->ready;
-    const struct quick_instruction *at = ready->plan->quick;
-    const char *const sites = (const char *)thread + ready->known_at;
+    const uint32_t *const activity = &thread->engine->arena->header->activity;
+    const struct ready *ready = first;
+    const struct quick_instruction *at;
+next_clause:
+    /* Once a clause has called exit(), the others do not run. */
+    if (!LIKELY(ready < end && __atomic_load_n(activity, __ATOMIC_RELAXED) == thread->probe->activity))
+        return NULL;
+    thread->ready = ready;
+    thread->record.at = NULL;
+    at = ready->quick;
 #if TARGETS
     goto * at->target;
 #else
 again:
     switch ((enum quick_opcode)(uintptr_t)at->target) {
 #endif
-    ON(END)
-    return true;
     ON(COMMIT)
     if (!LIKELY(record_publish_here(thread)))
         record_commit(thread);
-    return true;
+    ready++;
+    goto next_clause;
+    ON(RECORD)
+    record_at_once(thread, at);
+    ON(FIELD)
+    ON(END)
+    ready++;
+    goto next_clause;
     ON(SLOW)
     if (!run_slowly(thread, ready->plan, at->immediate, instruction))
-        return false;
+        return ready;
     if (thread->skipped)
-        return true;
+        return NULL; /* such a clause runs alone */
     NEXT;
     ON(SET)
     SET_INTEGER(at->immediate);
@@ -280,7 +320,8 @@ again:
         goto fault;
     NEXT;
     ON(KNOWN_COUNT) {
-        int64_t *word = known_word((const struct known_site *)(sites + at->immediate), ready->known);
+        int64_t *word =
+            known_word((const struct known_site *)(AT(ready->known_at) + at->immediate), ready->known);
         if (LIKELY(word))
             __atomic_store_n(word, (int64_t)((uint64_t)*word + 1), __ATOMIC_RELAXED);
         else if (!known_slowly(thread, at->b, 0))
@@ -288,7 +329,8 @@ again:
         NEXT;
     }
     ON(KNOWN_SUM) {
-        int64_t *word = known_word((const struct known_site *)(sites + at->immediate), ready->known);
+        int64_t *word =
+            known_word((const struct known_site *)(AT(ready->known_at) + at->immediate), ready->known);
         if (LIKELY(word))
             __atomic_store_n(word, (int64_t)((uint64_t)*word + (uint64_t)DST), __ATOMIC_RELAXED);
         else if (!known_slowly(thread, at->b, DST))
@@ -312,8 +354,9 @@ fault : *instruction = ready->plan->code + ready->plan->quick_origins[at - ready
 return false;
 }
 
-bool quick_run(struct engine_thread *thread, const struct program_instruction **instruction) {
-    return run(thread, instruction, NULL);
+const struct ready *quick_run(struct engine_thread *thread, const struct ready *first,
+                              const struct ready *end, const struct program_instruction **instruction) {
+    return run(thread, first, end, instruction, NULL);
 }
 
 #if TARGETS
@@ -387,11 +430,13 @@ struct maker {
     uint32_t count;
     bool arrives[CODE_MAX + 1];     /* a jump, here */
     bool gone[CODE_MAX];            /* what it does is done by another */
+    uint32_t reads_at[CODE_MAX];    /* where that is later than the instruction; else 0 */
     uint64_t place[PLAN_REGISTERS]; /* of a register in the thread's state */
     uint64_t writes[CODE_MAX];      /* the scalar variable that it writes, as a place; 0: none */
 
     struct quick_instruction made[CODE_MAX];
     uint16_t origins[CODE_MAX];
+    bool is_gathered;              /* the record is made at the end */
     uint32_t starts[CODE_MAX + 1]; /* of each instruction of the plan in what is made */
     uint32_t made_count;
     struct program_instruction slow[2 * CODE_MAX];
@@ -448,10 +493,11 @@ static uint32_t last_read(const struct maker *maker, uint32_t from, uint8_t reg)
     uint32_t last = from;
     for (uint32_t i = 0; i < maker->count; i++) {
         int how = reads(&maker->code[i], reg);
+        uint32_t at = maker->reads_at[i] ? maker->reads_at[i] : i;
         if (how & READ_OTHERWISE)
             return CODE_MAX;
-        if (how && i > last)
-            last = i;
+        if (how && at > last)
+            last = at;
     }
     return last;
 }
@@ -484,6 +530,38 @@ static uint32_t writer_of(const struct maker *maker, uint32_t i, uint8_t reg, ui
             return i;
     }
     return i;
+}
+
+/* Do all of the record's fields become known on the one way to its end? Then it is made there, at once. */
+static void gather_record(struct maker *maker) {
+    uint32_t end = 0, ends = 0, fields = 0;
+    for (uint32_t i = 0; i < maker->count; i++) {
+        if (is_slow(maker->code[i].op))
+            return;
+        if (maker->code[i].op == OP_END) {
+            end = i;
+            ends++;
+        }
+        fields += maker->code[i].op == OP_EMIT_INTEGER;
+    }
+    if (ends != 1)
+        return;
+    for (uint32_t i = end; fields && i-- > 0;) {
+        const struct program_instruction *at = &maker->code[i];
+        if (maker->arrives[i + 1] || is_jump(at->op) || at->op == OP_SKIP ||
+            (at->op == OP_EMIT_INTEGER && at->a < PROGRAM_REGISTERS))
+            return;
+        fields -= at->op == OP_EMIT_INTEGER;
+    }
+    if (fields)
+        return;
+    maker->is_gathered = true;
+    for (uint32_t i = 0; i < maker->count; i++) {
+        if (maker->code[i].op == OP_EMIT_INTEGER) {
+            maker->reads_at[i] = end;
+            maker->gone[i] = true;
+        }
+    }
 }
 
 /* Registers behind the program's are written once. A variable that is stored from one is written in its
@@ -568,6 +646,15 @@ static bool put_comparing_jump(struct maker *maker, uint32_t i) {
     return true;
 }
 
+static void put_record(struct maker *maker, uint32_t end) {
+    uint32_t first = maker->made_count;
+    put(maker, end, QUICK_RECORD, 0, 0, 0, 0);
+    for (uint32_t i = 0; i < end; i++)
+        if (maker->code[i].op == OP_EMIT_INTEGER)
+            put(maker, i, QUICK_FIELD, 0, (uint32_t)maker->place[maker->code[i].a], 0, 0);
+    maker->made[first].immediate = (int32_t)(maker->made_count - first - 1);
+}
+
 static uint32_t place(const struct maker *maker, char how, uint8_t operand) {
     return how == '-' ? operand : (uint32_t)maker->place[operand];
 }
@@ -582,6 +669,10 @@ static void put_quick(struct maker *maker, uint32_t i, uint64_t flags) {
     int32_t immediate = at->immediate;
     switch (at->op) {
     case OP_END:
+        if (maker->is_gathered) {
+            put_record(maker, i);
+            return;
+        }
         op = flags & CLAUSE_RECORDS ? QUICK_COMMIT : QUICK_END;
         break;
     case OP_JUMP:
@@ -614,7 +705,7 @@ static bool is_jump_made(uint8_t op) {
 /* Jumps get their distances, and all their handlers. */
 static void finish(struct maker *maker) {
     const void *const *handlers = NULL;
-    run(NULL, NULL, &handlers);
+    run(NULL, NULL, NULL, NULL, &handlers);
     for (uint32_t i = 0; i < maker->made_count; i++) {
         struct quick_instruction *made = &maker->made[i];
         uint8_t op = made_op(maker, i);
@@ -642,6 +733,8 @@ static bool make(struct maker *maker, struct plan *plan, uint64_t flags) {
         if (maker->code[i].op == OP_STORE_CELL)
             maker->writes[i] = cell_of(maker, &maker->code[i]);
     }
+    if ((flags & (CLAUSE_RECORDS | CLAUSE_NAMES_PROBE)) == CLAUSE_RECORDS)
+        gather_record(maker);
     write_cells(maker);
     read_cells(maker);
     for (uint32_t i = 0; i < maker->count; i++) {

@@ -20,8 +20,10 @@ struct quick_instruction {
 bool quick_make(struct engine *engine, struct plan *plan, const struct program_instruction *code,
                 uint64_t flags);
 
-/* Runs the clause of thread->ready, which has a plan, and commits its record. False: a fault, in
-   thread->fault and fault_value; *instruction is where in the plan's code. */
-bool quick_run(struct engine_thread *thread, const struct program_instruction **instruction);
+/* Runs clauses that have plans, one after the other, and commits their records; those behind one that has
+   called exit() do not run. NULL: all are done; else the one that had a fault, which is in thread->fault and
+   fault_value, and *instruction is where in the plan's code. */
+const struct ready *quick_run(struct engine_thread *thread, const struct ready *first,
+                              const struct ready *end, const struct program_instruction **instruction);
 
 #endif

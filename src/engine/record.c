@@ -91,8 +91,10 @@ static __attribute__((noinline)) bool find_room(struct engine_thread *thread, st
 }
 
 static inline void begin(struct engine_thread *thread, uint32_t enabling) {
-    if (!record_begin_here(thread, enabling) && find_room(thread, &thread->record))
-        record_head(thread, enabling);
+    if (record_begin_here(thread, enabling) || !find_room(thread, &thread->record))
+        return;
+    thread->record.size = sizeof(struct arena_record);
+    record_head(thread, (struct arena_record *)thread->record.at, enabling);
 }
 
 static void put_text(struct engine_thread *thread, struct value text) {

@@ -9,12 +9,9 @@
 
 enum buffer_policy { POLICY_SWITCH, POLICY_FILL, POLICY_RING };
 
-/* Fills in the head of the record at record->at. */
-static inline void record_head(struct engine_thread *thread, uint32_t enabling) {
+/* Fills in the head of a record, all but its size. */
+static inline void record_head(struct engine_thread *thread, struct arena_record *head, uint32_t enabling) {
     const struct engine *engine = thread->engine;
-    struct record *record = &thread->record;
-    struct arena_record *head = (struct arena_record *)record->at;
-    record->size = sizeof *head;
     head->enabling = enabling;
     head->timestamp = thread_now(thread);
     head->cpu = engine->wants_cpu ? engine_cpu() : 0;
@@ -30,9 +27,10 @@ static inline bool record_begin_here(struct engine_thread *thread, uint32_t enab
     if (cursor->left < sizeof(struct arena_record) || thread->deferring || thread->speculation)
         return false;
     record->at = (char *)(cursor->chunk + 1) + cursor->used;
+    record->size = sizeof(struct arena_record);
     record->room = cursor->left;
     record->lost = false;
-    record_head(thread, enabling);
+    record_head(thread, (struct arena_record *)record->at, enabling);
     return true;
 }
 

@@ -233,6 +233,7 @@ static void plan_clause(struct engine *engine, const struct probe_info *probe, s
         return;
     ready->code = plan->code;
     ready->plan = plan;
+    ready->quick = plan->quick;
     ready->pool = pool;
     ready->known = engine->known + 1;
     ready->known_at = engine->known_at + ready->known % KNOWN_SITES * sizeof(struct known_site);
