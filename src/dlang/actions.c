@@ -760,11 +760,28 @@ static void describe_field(struct generator *generator, const struct type *type)
     ((struct program_field *)assembly_entry(generator->assembly, SECTION_FIELDS, last))->type = name;
 }
 
+/* A string has its place in memory, too. */
+static void print_string(struct generator *generator, struct node *call) {
+    struct node *text = call->list;
+    note_record(generator, call);
+    begin_action(generator, ACTION_PRINT);
+    unsigned reg = generate_text(generator, text);
+    unsigned address = generate_register(generator);
+    emit(generator, OP_STRING_ADDRESS, address, reg, 0, 0);
+    emit_field(generator, FIELD_INTEGER, type_pointer_to(generator->compilation->types, text->type),
+               sizeof(void *), address, 0);
+    emit_field(generator, FIELD_STRING, text->type, type_resolve(text->type)->size, reg, 0);
+}
+
 /* The address, then what is there. */
 static void act_print(struct generator *generator, struct node *call) {
     struct node *pointer = call->list;
     const struct type *type = type_resolve(pointer->type);
-    if (type_is_string(pointer->type) || type->kind == TYPE_INTEGER)
+    if (type->kind == TYPE_STRING) {
+        print_string(generator, call);
+        return;
+    }
+    if (type->kind == TYPE_INTEGER)
         compile_fail(generator->compilation, call, "D_PRINT_ARG",
                      "print( ) argument #1 must be a pointer to what is printed");
     const struct type *base = type_resolve(type->base);

@@ -70,13 +70,6 @@ static const struct type *next_type(struct compilation *compilation, const char 
     return *name == '\0' || *name == '*' ? NULL : type_named(compilation->types, name);
 }
 
-/* An address that is a number in the program is none of memory that the program has. */
-static bool is_foreign(const struct node *node) {
-    while (node->kind == NODE_CAST)
-        node = node->left;
-    return node->kind == NODE_INTEGER;
-}
-
 /* What can be said of alloca, bcopy and copyinto before they run. */
 static void check_memory(struct compilation *compilation, const struct node *call, unsigned subroutine) {
     const struct node *first = call->list, *second = first ? first->next : NULL, *destination = NULL;
@@ -89,7 +82,7 @@ static void check_memory(struct compilation *compilation, const struct node *cal
         destination = second;
     else if (subroutine == SUBROUTINE_COPYINTO && second)
         destination = second->next;
-    if (destination && is_foreign(destination))
+    if (destination && !destination->is_alloca)
         compile_fail(compilation, call, "D_PROTO_ARG",
                      "%s( ) argument #%d is incompatible with prototype:\n\tprototype: alloca pointer\n"
                      "\t argument: non-alloca pointer",

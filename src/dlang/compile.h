@@ -85,6 +85,13 @@ bool cook_is_dynamic(const struct node *node);
 void cook_count(struct compilation *compilation, const struct node *node, const char *name,
                 const char *brackets, const char *things, unsigned given, unsigned fewest, unsigned most);
 
+/* alloca.c: marks a cooked node as to alloca'd memory; checks an assignment to a variable. */
+void alloca_mark(struct node *node);
+void alloca_assign(struct compilation *compilation, const struct node *node);
+
+/* provider.c */
+void declare_provider(struct compilation *compilation, struct node *provider);
+
 /* clause.c: the code of a clause that is cooked, all but its enablings. Returns its index. */
 uint32_t generate_clause(struct compilation *compilation, struct node *clause);
 

@@ -242,6 +242,7 @@ static void cook_comma(struct compilation *compilation, struct node *node) {
     if (is_action(node->left) || is_action(node->right))
         compile_fail(compilation, node, "D_OP_ACT", "operator , operands cannot be actions");
     node->type = node->right->type;
+    node->is_writable = node->right->is_writable;
 }
 
 static const struct {
@@ -392,7 +393,9 @@ static void cook_assign(struct compilation *compilation, struct node *node, enum
         want_lvalue(compilation, node, left);
         check_compound(compilation, node);
     }
+    alloca_assign(compilation, node);
     node->type = left->type;
+    node->is_writable = left->is_writable;
 }
 
 /* ++ and --, before and behind. */
@@ -428,8 +431,10 @@ static void cook_dereference(struct compilation *compilation, struct node *node)
         compile_fail(compilation, node, "D_DEREF_VOID", "cannot dereference pointer to void");
     if (base->kind == TYPE_FUNCTION)
         compile_fail(compilation, node, "D_DEREF_FUNC", "cannot dereference pointer to function");
+    bool is_sum = operand->kind == NODE_BINARY && (operand->op == '+' || operand->op == '-');
     node->type = is_string(operand) ? base : type_resolve(operand->type)->base;
-    node->is_lvalue = node->is_writable = true;
+    node->is_lvalue = true;
+    node->is_writable = is_sum ? operand->left->is_writable : operand->is_writable;
 }
 
 static void cook_address_of(struct compilation *compilation, struct node *node) {
@@ -447,7 +452,9 @@ static void cook_address_of(struct compilation *compilation, struct node *node) 
 }
 
 static void cook_sizeof(struct compilation *compilation, struct node *node) {
-    const struct type *type = type_resolve(node->left->type);
+    const struct node *operand = node->left;
+    const struct type *type = type_resolve(
+        operand->kind == NODE_XLATE && operand->source_type ? operand->source_type : operand->type);
     if (type->size == 0 && type->kind != TYPE_FORWARD)
         compile_fail(compilation, node, "D_SIZEOF_TYPE", "cannot apply sizeof to an operand of unknown size");
     size_t size = node->left->kind == NODE_STRING ? node->left->text_length + 1
@@ -569,6 +576,7 @@ static void cook_cast(struct compilation *compilation, struct node *node, enum u
         compile_fail(compilation, node, "D_CAST_INVAL", "invalid cast expression: \"%s\" to \"%s\"",
                      cook_describe(compilation, operand), type_print(node->type, text, sizeof text));
     }
+    node->is_writable = operand->is_writable;
     become_constant(compilation, node);
 }
 
@@ -592,7 +600,8 @@ static void cook_member_of(struct compilation *compilation, struct node *node, c
     if (!node->member)
         compile_fail(compilation, node, "D_TYPE_MEMBER", "%s is not a member of %s", node->text, text);
     node->type = node->member->type;
-    node->is_lvalue = node->is_writable = true;
+    node->is_lvalue = true;
+    node->is_writable = node->left->is_writable;
 }
 
 static void cook_member(struct compilation *compilation, struct node *node, enum use use) {
@@ -624,7 +633,7 @@ static void cook_array(struct compilation *compilation, struct node *node, enum 
     cook(compilation, node->left, USE_READ);
     for (struct node *index = node->list; index; index = index->next)
         cook(compilation, index, USE_READ);
-    if (cook_is_dynamic(node->left) || !is_pointer(node->left))
+    if (cook_is_dynamic(node->left) || cook_is_integer(node->left))
         compile_fail(compilation, node, "D_DEREF_NONPTR", "cannot dereference non-pointer type");
     struct node sum = {.kind = NODE_BINARY,
                        .op = '+',
@@ -647,7 +656,8 @@ static void cook_array(struct compilation *compilation, struct node *node, enum 
     sum.type = add_type(compilation, &sum, false);
     cook_dereference(compilation, &dereference);
     node->type = dereference.type;
-    node->is_lvalue = node->is_writable = true;
+    node->is_lvalue = true;
+    node->is_writable = dereference.is_writable;
 }
 
 /* --- the rest --- */
@@ -678,6 +688,7 @@ static void cook_function_call(struct compilation *compilation, struct node *nod
 static void cook_xlate(struct compilation *compilation, struct node *node, enum use use) {
     (void)use;
     name_check_translation(compilation, node);
+    node->source_type = node->type;
     node->type = type_inner(compilation->types, TYPE_DYNAMIC);
 }
 
@@ -696,4 +707,5 @@ static cook_function *const cooks[] = {
 
 void cook(struct compilation *compilation, struct node *node, enum use use) {
     cooks[node->kind](compilation, node, use);
+    alloca_mark(node);
 }

@@ -18,6 +18,9 @@ struct modifier {
     bool is_const, is_volatile, is_restrict; /* POINTER */
 };
 
+/* Whether a declarator must have a name, may, or must not. */
+enum naming { NAMED, NAMED_OR_ABSTRACT, ABSTRACT };
+
 struct declarator {
     const char *name; /* NULL: abstract */
     struct token token;
@@ -86,16 +89,16 @@ static _Noreturn void fail(struct parser *parser, const char *what) {
     lexer_fail(&parser->lexer, "%s", what);
 }
 
+/* Has the type been named? Words such as "unsigned" qualify a name that may still come. */
 static bool has_type(const struct specifiers *specifiers) {
-    return specifiers->type || specifiers->base || specifiers->is_signed || specifiers->is_unsigned ||
-           specifiers->longs || specifiers->is_short;
+    return specifiers->type || specifiers->base;
 }
 
 /* --- structs, unions, enums --- */
 
 static struct specifiers parse_specifiers(struct parser *parser, bool storage_allowed);
 static const struct type *complete_specifiers(struct parser *parser, const struct specifiers *specifiers);
-static struct declarator parse_declarator(struct parser *parser, bool abstract_allowed);
+static struct declarator parse_declarator(struct parser *parser, enum naming naming);
 static const struct type *apply(struct parser *parser, const struct type *type,
                                 const struct declarator *declarator, struct node **keys);
 
@@ -150,7 +153,7 @@ static void parse_members_of(struct parser *parser, struct members *members) {
     do {
         struct type_member member = {.type = base};
         if (parser_peek(parser) != ':') {
-            struct declarator declarator = parse_declarator(parser, false);
+            struct declarator declarator = parse_declarator(parser, NAMED);
             struct node *keys = NULL;
             member.type = apply(parser, base, &declarator, &keys);
             member.name = declarator.name;
@@ -322,7 +325,7 @@ static void check_words(struct parser *parser, const struct specifiers *specifie
     bool has_sign = specifiers->is_signed || specifiers->is_unsigned;
     bool is_real = base == KEYWORD_FLOAT || base == KEYWORD_DOUBLE;
     const struct type *type = specifiers->type ? type_resolve(specifiers->type) : NULL;
-    bool is_integer = type ? type->kind == TYPE_INTEGER : !is_real && base != KEYWORD_STRING;
+    bool is_integer = !type && !is_real && base != KEYWORD_STRING;
     if (base == KEYWORD_CHAR && has_length)
         fail(parser, "invalid type declaration: short and long may not be used with char type");
     if (base == KEYWORD_VOID && (has_length || has_sign))
@@ -407,7 +410,7 @@ static struct node *parse_parameters(struct parser *parser) {
         begin = parser->token;
         struct specifiers specifiers = parse_specifiers(parser, true);
         const struct type *type = complete_specifiers(parser, &specifiers);
-        struct declarator declarator = parse_declarator(parser, true);
+        struct declarator declarator = parse_declarator(parser, NAMED_OR_ABSTRACT);
         type = apply(parser, type, &declarator, &keys);
         if (keys)
             fail(parser, "associative arrays may not be used as parameters");
@@ -492,25 +495,25 @@ static struct modifier *parse_pointers(struct parser *parser) {
 }
 
 /* Pointers first, then what follows the name from right to left, then what stands in parentheses. */
-static struct declarator parse_declarator(struct parser *parser, bool abstract_allowed) {
+static struct declarator parse_declarator(struct parser *parser, enum naming naming) {
     struct declarator declarator = {0};
     struct modifier *suffixes = NULL, *inner = NULL;
     parser_enter(parser);
     struct modifier *pointers = parse_pointers(parser);
     int kind = parser_peek(parser);
-    if (kind == TOKEN_NAME || kind == TOKEN_TYPE_NAME) {
+    if (naming != ABSTRACT && (kind == TOKEN_NAME || kind == TOKEN_TYPE_NAME)) {
         declarator.token = parser_take(parser);
         declarator.name = declarator.token.text;
     } else if (kind == '(') {
         parser_take(parser);
-        if (abstract_allowed && (parser_peek(parser) == ')' || parser_at_type(parser))) {
+        if (naming != NAMED && (parser_peek(parser) == ')' || parser_at_type(parser))) {
             suffixes = parse_function(parser);
         } else {
-            declarator = parse_declarator(parser, abstract_allowed);
+            declarator = parse_declarator(parser, naming);
             inner = declarator.modifiers;
             parser_expect(parser, ')');
         }
-    } else if (!abstract_allowed) {
+    } else if (naming == NAMED) {
         parser_syntax_error(parser);
     }
     for (;;) {
@@ -558,10 +561,8 @@ static const struct type *apply(struct parser *parser, const struct type *type,
 const struct type *parse_type_name(struct parser *parser) {
     struct specifiers specifiers = parse_specifiers(parser, false);
     const struct type *type = complete_specifiers(parser, &specifiers);
-    struct declarator declarator = parse_declarator(parser, true);
+    struct declarator declarator = parse_declarator(parser, ABSTRACT);
     struct node *keys = NULL;
-    if (declarator.name)
-        parser_syntax_error(parser);
     type = apply(parser, type, &declarator, &keys);
     if (keys)
         fail(parser, "cannot use an associative array type here");
@@ -580,7 +581,7 @@ static struct node *keys_of(struct parser *parser, struct node *parameters) {
 
 static struct node *declare(struct parser *parser, const struct specifiers *specifiers,
                             const struct type *base, const struct token *begin) {
-    struct declarator declarator = parse_declarator(parser, false);
+    struct declarator declarator = parse_declarator(parser, NAMED);
     struct node *keys = NULL;
     const struct type *type = apply(parser, base, &declarator, &keys);
     struct node *node = parser_node(parser, NODE_DECLARATION, begin);
@@ -632,7 +633,7 @@ struct node *parse_inline(struct parser *parser) {
     struct token begin = parser->token;
     struct specifiers specifiers = parse_specifiers(parser, true);
     const struct type *base = complete_specifiers(parser, &specifiers);
-    struct declarator declarator = parse_declarator(parser, false);
+    struct declarator declarator = parse_declarator(parser, NAMED);
     struct node *keys = NULL;
     struct node *node = parser_node(parser, NODE_INLINE, &begin);
     node->type = apply(parser, base, &declarator, &keys);
@@ -653,7 +654,7 @@ struct node *parse_translator(struct parser *parser) {
     parser_expect(parser, '<');
     struct specifiers specifiers = parse_specifiers(parser, false);
     const struct type *base = complete_specifiers(parser, &specifiers);
-    struct declarator declarator = parse_declarator(parser, false);
+    struct declarator declarator = parse_declarator(parser, NAMED);
     struct node *keys = NULL;
     node->source_type = apply(parser, base, &declarator, &keys);
     node->text = declarator.name;

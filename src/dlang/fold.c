@@ -90,7 +90,7 @@ static void fold_offsetof(struct compilation *compilation, struct node *node) {
     if (member->bits)
         compile_fail(compilation, node, "D_OFFSETOF_BITFIELD", "cannot take offset of a bit-field: %s",
                      node->text);
-    become(node, member->offset, type_named(compilation->types, "size_t"));
+    become(node, member->offset, type_named(compilation->types, "int"));
 }
 
 /* Functions of D that ask the kernel about itself. */

@@ -29,6 +29,9 @@ enum identifier_kind {
 
 enum identifier_space { SPACE_GLOBALS, SPACE_THREAD, SPACE_LOCALS, SPACE_AGGREGATIONS, IDENTIFIER_SPACES };
 
+/* What the addresses in a variable lead to, by its assignments so far. */
+enum memory_kind { MEMORY_UNKNOWN, MEMORY_ALLOCA, MEMORY_OTHER };
+
 enum {
     PARAMETERS_MAX = 4, /* constants of an aggregating function */
 };
@@ -44,6 +47,7 @@ struct identifier {
     bool in_program;         /* index is valid: some code uses it */
     bool is_declared;        /* by a declaration */
     bool unimplemented;      /* a builtin that is known by name alone */
+    enum memory_kind memory; /* of a variable */
 
     bool has_keys; /* those of an array or an aggregation are known */
     unsigned key_count;

@@ -182,8 +182,8 @@ static int digit_of(char c) {
                                         : 16;
 }
 
-/* A number of at most `most` digits; moves `at` behind it. */
-static unsigned char escaped_number(const char **at, const char *end, int base, int most) {
+/* A number of at most `most` digits, of which the lowest eight bits count; moves `at` behind it. */
+static unsigned char escaped_number(const char **at, const char *end, int base, size_t most) {
     unsigned value = 0;
     for (; most > 0 && *at < end && digit_of(**at) < base; most--, ++*at)
         value = value * (unsigned)base + (unsigned)digit_of(**at);
@@ -206,7 +206,7 @@ size_t lexer_unescape(struct memory *memory, const char *bytes, size_t length, c
             out[n++] = (char)escaped_number(&bytes, end, 8, 3);
         } else if ((*bytes == 'x' || *bytes == 'X') && bytes + 1 < end && digit_of(bytes[1]) < 16) {
             bytes++;
-            out[n++] = (char)escaped_number(&bytes, end, 16, 2);
+            out[n++] = (char)escaped_number(&bytes, end, 16, length);
         } else {
             if (!name && !strchr("\"\\", *bytes))
                 out[n++] = '\\';

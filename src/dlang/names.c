@@ -3,9 +3,14 @@
  * first assignment. An inline, and a translated member, is replaced by a copy of its definition.
  */
 #include "names.h"
+#include "psinfo.h"
 
+#include <ctype.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+enum { REGISTERS = 33 }; /* of uregs[] on x86-64 */
 
 /* --- copies of definitions, for inlines and translators --- */
 
@@ -146,6 +151,8 @@ static void check_keys(struct compilation *compilation, const struct node *node,
 
 /* --- variables --- */
 
+static void cook_kernel(struct compilation *compilation, struct node *node);
+
 static const struct type *dynamic(struct compilation *compilation) {
     return type_inner(compilation->types, TYPE_DYNAMIC);
 }
@@ -233,8 +240,8 @@ void name_cook(struct compilation *compilation, struct node *node, enum use use)
         node->is_lvalue = node->is_writable = true;
         return;
     case IDENTIFIER_KERNEL:
-        compile_fail(compilation, node, "D_IDENT_UNDEF",
-                     "%s has no value of its own here: a traced process is no kernel", node->text);
+        cook_kernel(compilation, node);
+        return;
     default:
         fail_reference(compilation, node, identifier, "scalar");
     }
@@ -278,8 +285,20 @@ static void cook_argument(struct compilation *compilation, struct node *node) {
     replace(node, cast);
 }
 
-/* uregs[i]: a traced process keeps no registers for us: 0, as in BEGIN. */
-static void cook_register(struct compilation *compilation, struct node *node) {
+/* uregs[i]: a traced process keeps no registers for us: 0. */
+static void cook_register(struct compilation *compilation, struct node *node, enum use use) {
+    const struct node *index = node->list;
+    cook_count(compilation, node, "uregs", "[ ]", "arg", node_count(index), 1, 1);
+    if (index->kind != NODE_INTEGER && !cook_is_integer(index))
+        compile_fail(compilation, node, "D_PROTO_ARG",
+                     "uregs[ ] argument #1 is incompatible with prototype:\n\tprototype: integer constant\n"
+                     "\t argument: %s",
+                     cook_describe(compilation, index));
+    if (use & USE_WRITE)
+        compile_fail(compilation, node, "D_OP_WRITE", "operator = can only be applied to a writable variable");
+    if (index->kind == NODE_INTEGER && index->value >= REGISTERS)
+        compile_fail(compilation, node, "D_UNKNOWN", "uregs[]: index out of bounds (%lld)",
+                     (long long)index->value);
     node->kind = NODE_INTEGER;
     node->value = 0;
     node->list = node->left = NULL;
@@ -309,7 +328,7 @@ bool name_cook_array(struct compilation *compilation, struct node *node, enum us
         if (strcmp(identifier->name, "args") == 0)
             cook_argument(compilation, node);
         else
-            cook_register(compilation, node);
+            cook_register(compilation, node, use);
         return true;
     }
     if (identifier->kind == IDENTIFIER_INLINE) {
@@ -450,36 +469,16 @@ bool name_translate(struct compilation *compilation, struct node *node) {
                  node->text);
 }
 
-/* Members of the kernel's structures that a process knows of itself, and the names of D that have their
-   values; "": 0, as DTrace has it. */
-static const struct {
-    const char *variable, *member, *name;
-} kernel_members[] = {
-    {"curthread", "pid", "tid"},
-    {"curthread", "tgid", "pid"},
-    {"curthread", "comm", "execname"},
-    {"curpsinfo", "pr_pid", "pid"},
-    {"curpsinfo", "pr_ppid", "ppid"},
-    {"curpsinfo", "pr_uid", "uid"},
-    {"curpsinfo", "pr_euid", "uid"},
-    {"curpsinfo", "pr_gid", "gid"},
-    {"curpsinfo", "pr_egid", "gid"},
-    {"curpsinfo", "pr_fname", "execname"},
-    {"curpsinfo", "pr_psargs", "execargs"},
-    {"curpsinfo", "pr_dmodel", sizeof(void *) == 8 ? "PR_MODEL_LP64" : "PR_MODEL_ILP32"},
-    {"curpsinfo", "pr_wstat", ""},
-    {"curpsinfo", "pr_taskid", ""},
-    {"curpsinfo", "pr_projid", ""},
-    {"curpsinfo", "pr_nzomb", ""},
-    {"curpsinfo", "pr_poolid", ""},
-    {"curpsinfo", "pr_zoneid", ""},
-    {"curpsinfo", "pr_contract", ""},
-    {"curlwpsinfo", "pr_lwpid", "tid"},
-    {"curlwpsinfo", "pr_name", "execname"},
-    {"curlwpsinfo", "pr_state", "SRUN"},
-    {"curlwpsinfo", "pr_onpro", "cpu"},
-    {"curcpu", "cpu_id", "cpu"},
-};
+/* A number in digits, or a name of D. */
+static void become_value(struct compilation *compilation, struct node *node, const char *value) {
+    bool is_number = isdigit((unsigned char)*value);
+    node->kind = is_number ? NODE_INTEGER : NODE_NAME;
+    node->value = is_number ? strtoul(value, NULL, 10) : 0;
+    node->left = NULL;
+    node->text = value;
+    node->type = type_named(compilation->types, "int");
+    cook(compilation, node, USE_READ);
+}
 
 bool name_kernel_member(struct compilation *compilation, struct node *node) {
     const struct node *name = node->left;
@@ -489,18 +488,27 @@ bool name_kernel_member(struct compilation *compilation, struct node *node) {
         identifier_find(compilation->identifiers, SPACE_GLOBALS, name->text);
     if (!identifier || identifier->kind != IDENTIFIER_KERNEL)
         return false;
-    for (size_t i = 0; i < sizeof kernel_members / sizeof *kernel_members; i++)
-        if (strcmp(kernel_members[i].variable, name->text) == 0 &&
-            strcmp(kernel_members[i].member, node->text) == 0) {
-            node->kind = *kernel_members[i].name ? NODE_NAME : NODE_INTEGER;
-            node->left = NULL;
-            node->text = kernel_members[i].name;
-            node->type = type_named(compilation->types, "int");
-            cook(compilation, node, USE_READ);
-            return true;
-        }
+    const char *value = psinfo_value(name->text, node->text);
+    if (value) {
+        become_value(compilation, node, value);
+        return true;
+    }
+    if (psinfo_translation(name->text) && !psinfo_translates(name->text, node->text))
+        compile_fail(compilation, node, "D_XLATE_NOCONV",
+                     "translator does not define conversion for member: %s", node->text);
     compile_fail(compilation, node, "D_TYPE_MEMBER", "%s->%s is not supported: it is the kernel's alone",
                  name->text, node->text);
+}
+
+/* curpsinfo alone is translated data, of which only the members can be used; curthread is nothing here. */
+static void cook_kernel(struct compilation *compilation, struct node *node) {
+    if (!psinfo_translation(node->text))
+        compile_fail(compilation, node, "D_IDENT_UNDEF",
+                     "%s has no value of its own here: a traced process is no kernel", node->text);
+    node->kind = NODE_XLATE;
+    node->identifier = NULL;
+    node->type = dynamic(compilation);
+    node->translates_pointer = true;
 }
 
 /* --- declarations --- */
@@ -671,7 +679,7 @@ static void declare_translator(struct compilation *compilation, struct node *nod
     char text[128], from[128];
     enum type_kind kind = type_resolve(node->type)->kind;
     if (kind == TYPE_FORWARD)
-        compile_fail(compilation, node, "D_DECL_INCOMPLETE", "incomplete struct/union/enum %s",
+        compile_fail(compilation, node, "D_XLATE_SOU", "incomplete struct/union/enum %s",
                      type_print(node->type, text, sizeof text));
     if (kind != TYPE_STRUCT && kind != TYPE_UNION)
         compile_fail(compilation, node, "D_XLATE_SOU", "translator output type must be a struct or union");
@@ -703,24 +711,6 @@ static void declare_pragma(struct compilation *compilation, struct node *node) {
     (void)compilation;
     (void)
         node; /* attributes, binding, depends_on concern the stability of names, which no command asks for */
-}
-
-/* A provider's probes are those of the traced process, whatever a program declares of them; DTrace knows a
-   declaration's parameters only by their names. */
-static void declare_provider(struct compilation *compilation, struct node *node) {
-    for (const struct node *probe = node->list; probe; probe = probe->next) {
-        unsigned number = 0;
-        for (const struct node *parameter = probe->right; parameter; parameter = parameter->next) {
-            const struct node *known = probe->list;
-            number++;
-            while (known && (*parameter->text == '\0' || strcmp(known->text, parameter->text) != 0))
-                known = known->next;
-            if (!known && *parameter->text)
-                compile_fail(compilation, parameter, "D_PROV_PRARGLEN",
-                             "parameter is not declared in probe output prototype: %s, parameter #%u",
-                             parameter->text, number);
-        }
-    }
 }
 
 void cook_declaration(struct compilation *compilation, struct node *node) {

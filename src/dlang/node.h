@@ -79,13 +79,15 @@ struct node {
     bool parenthesized;             /* expression in ( ): matters to messages */
     bool is_extern;                 /* NODE_DECLARATION */
     bool is_number;                 /* NODE_DESCRIPTION: a probe's id */
-    const struct type *source_type; /* NODE_TRANSLATOR: what it translates */
+    const struct type *source_type; /* NODE_TRANSLATOR: what it translates; NODE_XLATE: to what, when cooked */
     const struct type *type;        /* of a constant, cast, declaration: by the parser; else by cook.c */
     /* by cook.c: */
     struct identifier *identifier;
     const struct type_member *member; /* MEMBER, ARROW */
     bool is_constant;                 /* value is known */
-    bool is_lvalue, is_writable;
+    bool is_lvalue, is_writable; /* is_writable: also what a pointer of the program's leads to */
+    bool is_alloca;              /* its value comes from the address of alloca'd memory */
+    bool lies_in_alloca;         /* it is a place in such memory */
     bool translates_pointer; /* NODE_XLATE: to a pointer */
 };
 

@@ -2,6 +2,7 @@
  * types.c: the types of D. A table of names for each of C's name spaces, and the layout of structs, unions
  * and bit-fields, which is DTrace's.
  */
+#include "psinfo.h"
 #include "types.h"
 
 #include <limits.h>
@@ -201,6 +202,7 @@ struct types *types_new(struct memory *memory, size_t string_size) {
         type_define_alias(types, aliases[i].name, type_named(types, base));
     }
     define_in6_address(types);
+    psinfo_define(types);
     return types;
 }
 
