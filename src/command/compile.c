@@ -7,6 +7,7 @@
 #include "compile.h"
 
 #include "command.h"
+#include "stability.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -88,40 +89,19 @@ static int name_length(const struct dlang_source *source, const char *given) {
     return (int)(source->kind == 's' ? strlen(given) : strcspn(given, "{/;"));
 }
 
-/* What may be relied on, from the most to the least, as DTrace counts it. */
-static const char *const stabilities[][3] = {
-    {"Stable", "Stable", "Common"},
-    {"Unstable", "Unstable", "Common"},
-    {"Private", "Private", "Unknown"},
-};
-
-static void print_stability(const char *whose, const char *const stability[3]) {
-    command_print("\tMinimum %s Attributes\n\t\tIdentifier Names: %s\n\t\tData Semantics:   %s\n"
-                  "\t\tDependency Class: %s\n\n",
-                  whose, stability[0], stability[1], stability[2]);
-}
-
-/* The least that holds for all descriptions of the program. */
-static size_t description_stability(const struct program_header *program) {
-    const struct program_enabling *enablings = program_entries(program, SECTION_ENABLINGS);
-    size_t least = 0;
-    for (uint32_t i = 0; i < program_count(program, SECTION_ENABLINGS); i++) {
-        const char *provider = program_string(program, enablings[i].provider);
-        bool stable = strcmp(provider, "dtrace") == 0 || strcmp(provider, "profile") == 0;
-        size_t stability = strncmp(provider, "python", 6) == 0 ? 2 : stable ? 0 : 1;
-        least = stability > least ? stability : least;
-    }
-    return least;
-}
-
-static void show_stability(const struct trace_request *request, const struct program_header *program) {
+void compile_explain(const struct trace_request *request, const struct dlang_result *result) {
+    size_t first = 0;
     for (size_t i = 0; i < request->compiler.source_count; i++) {
         const struct dlang_source *source = &request->compiler.sources[i];
+        size_t count = result->matched[i].enablings;
         command_print("\nStability attributes for %s %.*s:\n\n",
                       source->kind == 's' ? "script" : "description", name_length(source, request->given[i]),
                       request->given[i]);
-        print_stability("Probe Description", stabilities[description_stability(program)]);
-        print_stability("Statement", stabilities[0]);
+        stability_of_enablings(result->program, first, count);
+        if (request->compile_only) {
+            stability_of_descriptions(result->program, first, count);
+        }
+        first += count;
     }
     fflush(stdout);
 }
@@ -131,13 +111,13 @@ bool compile_announce(const struct trace_request *request, const struct dlang_re
     bool may_destroy = program_option(result->program, OPTION_DESTRUCTIVE) != 0;
     for (size_t i = 0; i < request->compiler.source_count && !quiet; i++) {
         const struct dlang_source *source = &request->compiler.sources[i];
-        unsigned matched = result->matched[i];
+        unsigned matched = result->matched[i].probes;
         command_error("%s '%.*s' matched %u probe%s", source->kind == 's' ? "script" : "description",
                       name_length(source, request->given[i]), request->given[i], matched,
                       matched == 1 ? "" : "s");
     }
     if (request->verbose) {
-        show_stability(request, result->program);
+        compile_explain(request, result);
     }
     if ((result->program->flags & PROGRAM_DESTRUCTIVE) != 0 && !may_destroy) {
         command_error("could not enable tracing: Destructive actions not allowed");

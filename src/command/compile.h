@@ -20,4 +20,7 @@ bool compile_program(const struct trace_request *request, const struct dlang_set
  * quiet. With -v, the stability of each. False after the message that it may not be enabled. */
 bool compile_announce(const struct trace_request *request, const struct dlang_result *result);
 
+/* What may be relied on of the probes that each source names, as -v shows it. */
+void compile_explain(const struct trace_request *request, const struct dlang_result *result);
+
 #endif

@@ -11,8 +11,8 @@
 #include "catalog.h"
 #include "command.h"
 #include "compile.h"
-#include "probes.h"
 #include "processes.h"
+#include "stability.h"
 
 #include <fnmatch.h>
 #include <stdio.h>
@@ -84,44 +84,6 @@ static bool matches(const struct description *description, uint32_t id, const ch
     return true;
 }
 
-static const struct probe_description *find_probe(const char *name) {
-    for (int i = 0; i < PROBE_COUNT; i++) {
-        if (strcmp(probe_table[i].name, name) == 0) {
-            return &probe_table[i];
-        }
-    }
-    return NULL; /* of a later version */
-}
-
-/* What may be relied on, as dtrace counts it. */
-static const char *const private_attributes[] = {"Private", "Private", "Unknown"};
-static const char *const stable_attributes[] = {"Stable", "Stable", "Common"};
-
-static void print_attributes(const char *whose, const char *const attributes[3]) {
-    command_print("\t%s Attributes\n\t\tIdentifier Names: %s\n\t\tData Semantics:   %s\n"
-                  "\t\tDependency Class: %s\n\n",
-                  whose, attributes[0], attributes[1], attributes[2]);
-}
-
-static void print_arguments(const char *provider, const char *name) {
-    bool python = strncmp(provider, "python", 6) == 0;
-    const struct probe_description *known = python ? find_probe(name) : NULL;
-    const char *const *attributes = python ? private_attributes : stable_attributes;
-    command_print("\n");
-    print_attributes("Probe Description", attributes);
-    print_attributes("Argument", attributes);
-    command_print("\tArgument Types\n");
-    for (int i = 0; known != NULL && i < known->argument_count; i++) {
-        command_print("\t\targs[%d]: %s\n", i, known->arguments[i].type);
-    }
-    if (python && known == NULL) {
-        command_print("\t\tUnknown\n");
-    } else if (!python || known->argument_count == 0) {
-        command_print("\t\tNone\n");
-    }
-    command_print("\n");
-}
-
 /* A listing: what was found, and how it is to be shown. */
 struct listing {
     const struct trace_request *request;
@@ -186,7 +148,7 @@ static bool print_probe(const struct listing *listing, const struct catalog_prob
     command_print("%5u %10s %17s %33s %s\n", (unsigned)probe->id, parts[PROVIDER], parts[MODULE],
                   parts[FUNCTION], parts[NAME]);
     if (listing->request->verbose) {
-        print_arguments(parts[PROVIDER], parts[NAME]);
+        stability_of_probe(parts[PROVIDER], parts[NAME]);
     }
     return true;
 }

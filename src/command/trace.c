@@ -620,6 +620,9 @@ static int prepare_and_trace(struct trace *trace) {
         return STATUS_FAILED;
     }
     if (request->compile_only) {
+        if (request->verbose) {
+            compile_explain(request, &trace->compiled);
+        }
         return STATUS_OK;
     }
     trace->quiet = request->compiler.options[OPTION_QUIET] > 0;

@@ -128,7 +128,8 @@ bool node_constant_value(struct types *types, const struct node *node, int64_t *
         return true;
     case NODE_NAME:
         return node->scope == NODE_GLOBAL &&
-               (type_enumerator_value(types, node->text, value, NULL) || constant_named(node->text, value));
+               (type_enumerator_value(types, node->text, value, NULL) ||
+                type_constant_value(types, node->text, value) || constant_named(node->text, value));
     case NODE_SIZEOF:
         *value = (int64_t)type_resolve(node->type)->size;
         return true;

@@ -337,9 +337,13 @@ int cook_plain_operator(int op) {
 /* What a compound assignment's operator demands. */
 static void check_compound(struct compilation *compilation, const struct node *node) {
     const struct node *left = node->left, *right = node->right;
+    enum type_kind kind = type_resolve(left->type)->kind;
     switch (plain_operator(node->op)) {
     case '+':
     case '-':
+        if (kind == TYPE_STRUCT || kind == TYPE_UNION)
+            compile_fail(compilation, node, "D_OP_VFPTR",
+                         "operator %s requires left-hand scalar operand of known size", token_text(node->op));
         if (is_arithmetic(left) && is_arithmetic(right))
             return;
         if (is_string(left) || type_resolve(left->type)->kind != TYPE_POINTER || !cook_is_integer(right))
@@ -384,11 +388,15 @@ static void cook_assign(struct compilation *compilation, struct node *node, enum
             compile_fail(compilation, node, "D_OP_ARRFUN",
                          "operator = may not be applied to operand of type \"char [%zu]\"",
                          right->type->size);
-        if (left->identifier && !left->identifier->type && cook_is_dynamic(left) && !cook_is_dynamic(right))
+        if (is_new && right->kind == NODE_XLATE && !right->translates_pointer)
+            compile_fail(compilation, node, "D_UNKNOWN", "internal error -- no support for translated types yet");
+        if (is_new && right->kind == NODE_XLATE && !right->left) /* curpsinfo has a type of its own */
+            name_learn_type(left, right->source_type);
+        else if (is_new && cook_is_dynamic(left) && !cook_is_dynamic(right))
             name_learn_type(left, right->type);
-        want_lvalue(compilation, node, left);
         if (!may_be_assigned(compilation, left, right))
             fail_incompatible(compilation, node);
+        want_lvalue(compilation, node, left);
     } else {
         want_lvalue(compilation, node, left);
         check_compound(compilation, node);
@@ -443,12 +451,19 @@ static void cook_address_of(struct compilation *compilation, struct node *node) 
         compile_fail(compilation, node, "D_ADDROF_VAR", "cannot take address of dynamic variable");
     if (!operand->is_lvalue)
         compile_fail(compilation, node, "D_ADDROF_LVAL", "unacceptable operand for unary & operator");
-    bool is_variable = operand->kind == NODE_NAME || (operand->kind == NODE_ARRAY && operand->identifier);
+    bool is_variable = operand->kind == NODE_NAME || operand->kind == NODE_INTEGER /* uregs[] */ ||
+                       (operand->kind == NODE_ARRAY && operand->identifier);
     if (is_variable)
         compile_fail(compilation, node, "D_ADDROF_VAR", "cannot take address of dynamic variable");
     if ((operand->kind == NODE_MEMBER || operand->kind == NODE_ARROW) && operand->member->bits)
         compile_fail(compilation, node, "D_ADDROF_BITFIELD", "cannot take address of bit-field");
     node->type = type_pointer_to(compilation->types, operand->type);
+}
+
+/* To ask for the size of a variable that has no type yet makes it an int64_t; but a global must be known. */
+static enum use size_use(const struct node *operand) {
+    bool is_variable = (operand->kind == NODE_NAME && operand->scope != NODE_GLOBAL) || operand->kind == NODE_ARRAY;
+    return is_variable ? USE_STEP : USE_READ;
 }
 
 static void cook_sizeof(struct compilation *compilation, struct node *node) {
@@ -483,7 +498,7 @@ static void cook_unary(struct compilation *compilation, struct node *node, enum 
         cook_step(compilation, node);
         return;
     }
-    cook(compilation, node->left, USE_READ);
+    cook(compilation, node->left, node->op == KEYWORD_SIZEOF ? size_use(node->left) : USE_READ);
     switch (node->op) {
     case '*':
         cook_dereference(compilation, node);
@@ -609,6 +624,8 @@ static void cook_member(struct compilation *compilation, struct node *node, enum
     if (name_translate(compilation, node))
         return;
     cook(compilation, node->left, USE_READ);
+    if (node->left->kind == NODE_XLATE)
+        cook_member_of(compilation, node, node->left->source_type, ".");
     if (cook_is_dynamic(node->left))
         compile_fail(compilation, node, "D_OP_SOU",
                      "operator . cannot be applied to type \"%s\"; must be applied to a struct or union",

@@ -147,6 +147,13 @@ static void check_complete(struct parser *parser, const struct type *type, const
         lexer_fail(&parser->lexer, "cannot have void %s: %s", what, name);
 }
 
+/* A function is no object, and may be declared; but it is no member. */
+static void check_member(struct parser *parser, const struct type *type, const char *name) {
+    check_complete(parser, type, "member", name);
+    if (type_resolve(type)->kind == TYPE_FUNCTION)
+        lexer_fail(&parser->lexer, "cannot have void member: %s", name);
+}
+
 static void parse_members_of(struct parser *parser, struct members *members) {
     struct specifiers specifiers = parse_specifiers(parser, false);
     const struct type *base = complete_specifiers(parser, &specifiers);
@@ -163,7 +170,7 @@ static void parse_members_of(struct parser *parser, struct members *members) {
         if (parser_accept(parser, ':')) {
             member.bits = parse_bits(parser, member.type, member.name);
         } else {
-            check_complete(parser, member.type, "member", member.name);
+            check_member(parser, member.type, member.name);
         }
         if (member.type->size > INT_MAX)
             fail(parser, "struct or union member is too large");
@@ -172,10 +179,18 @@ static void parse_members_of(struct parser *parser, struct members *members) {
     parser_expect(parser, ';');
 }
 
+/* The name of a struct, union or enum may be that of a type, but no keyword. */
+static const char *parse_tag(struct parser *parser) {
+    int kind = parser_peek(parser);
+    if (kind != TOKEN_NAME && kind != TOKEN_TYPE_NAME)
+        parser_syntax_error(parser);
+    return parser_take(parser).text;
+}
+
 static const struct type *parse_struct(struct parser *parser, enum type_kind kind) {
     const char *tag = NULL;
     if (parser_peek(parser) != '{')
-        tag = parser_member_name(parser);
+        tag = parse_tag(parser);
     if (!tag || parser_peek(parser) == '{') {
         struct members members = {0};
         const struct type *forward = type_declare_tag(parser->types, kind, tag);
@@ -196,6 +211,17 @@ static const struct type *parse_struct(struct parser *parser, enum type_kind kin
     return type_declare_tag(parser->types, kind, tag);
 }
 
+/* What comes after it without a value of its own is not looked at. */
+static int64_t parse_enumerator_value(struct parser *parser, const char *name) {
+    int64_t value;
+    if (!node_constant_value(parser->types, parse_conditional(parser), &value))
+        lexer_fail(&parser->lexer, "enumerator '%s' must be assigned to an integral constant expression",
+                   name);
+    if (value < INT_MIN || value > INT_MAX)
+        lexer_fail(&parser->lexer, "enumerator '%s' value overflows INT_MAX (%d)", name, INT_MAX);
+    return value;
+}
+
 static const struct type *parse_enumerators(struct parser *parser, const char *tag) {
     int64_t value = 0;
     const struct type *type = type_define_enum(parser->types, tag);
@@ -203,17 +229,14 @@ static const struct type *parse_enumerators(struct parser *parser, const char *t
         lexer_fail(&parser->lexer, "type redeclared: enum %s", tag);
     do {
         struct token name = parser_expect(parser, TOKEN_NAME);
-        if (parser_accept(parser, '=') &&
-            !node_constant_value(parser->types, parse_conditional(parser), &value))
-            lexer_fail(&parser->lexer, "enumerator '%s' must be assigned to an integral constant expression",
-                       name.text);
-        if (value < INT_MIN || value > INT_MAX)
-            lexer_fail(&parser->lexer, "enumerator '%s' value overflows INT_MAX (%d)", name.text, INT_MAX);
+        if (parser_accept(parser, '='))
+            value = parse_enumerator_value(parser, name.text);
         int64_t known;
-        if (constant_named(name.text, &known) ||
-            !type_define_enumerator(parser->types, type, name.text, value++))
+        if (lexer_is_taken(&parser->lexer, name.text) || constant_named(name.text, &known) ||
+            !type_define_enumerator(parser->types, type, name.text, (int)value))
             lexer_fail(&parser->lexer, "identifier redeclared: %s", name.text);
         lexer_know(&parser->lexer, name.text);
+        value++;
     } while (parser_accept(parser, ',') && parser_peek(parser) != '}');
     parser_expect(parser, '}');
     return type;
@@ -222,7 +245,7 @@ static const struct type *parse_enumerators(struct parser *parser, const char *t
 static const struct type *parse_enum(struct parser *parser) {
     const char *tag = NULL;
     if (parser_peek(parser) != '{')
-        tag = parser_member_name(parser);
+        tag = parse_tag(parser);
     if (!tag || parser_peek(parser) == '{') {
         parser_expect(parser, '{');
         return parse_enumerators(parser, tag);
@@ -324,8 +347,7 @@ static void check_words(struct parser *parser, const struct specifiers *specifie
     bool has_length = specifiers->is_short || specifiers->longs > 0;
     bool has_sign = specifiers->is_signed || specifiers->is_unsigned;
     bool is_real = base == KEYWORD_FLOAT || base == KEYWORD_DOUBLE;
-    const struct type *type = specifiers->type ? type_resolve(specifiers->type) : NULL;
-    bool is_integer = !type && !is_real && base != KEYWORD_STRING;
+    bool is_integer = !specifiers->type && !is_real && base != KEYWORD_STRING;
     if (base == KEYWORD_CHAR && has_length)
         fail(parser, "invalid type declaration: short and long may not be used with char type");
     if (base == KEYWORD_VOID && (has_length || has_sign))
@@ -384,8 +406,6 @@ static const struct type *complete_specifiers(struct parser *parser, const struc
         type = type_named(parser->types, *name || is_qualified ? name : "int");
         if (!type)
             lexer_fail(&parser->lexer, "failed to resolve type %s: Unknown type name", name);
-    } else if (*words_of(parser, specifiers, "")) {
-        fail(parser, "invalid type combination");
     }
     return type_qualified(parser->types, type, specifiers->is_const, specifiers->is_volatile,
                           specifiers->is_restrict);
@@ -596,12 +616,16 @@ static struct node *declare(struct parser *parser, const struct specifiers *spec
                        declarator.name);
         if (!node->is_extern)
             check_complete(parser, type, "object", declarator.name);
-        if (lexer_type(&parser->lexer, declarator.name))
+        if (lexer_type(&parser->lexer, declarator.name) ||
+            (specifiers->scope == NODE_GLOBAL &&
+             type_enumerator_value(parser->types, declarator.name, &(int64_t){0}, NULL)))
             lexer_fail(&parser->lexer, "typedef identifier redeclared: %s", declarator.name);
         if (specifiers->scope == NODE_GLOBAL)
             lexer_know(&parser->lexer, declarator.name);
         return node;
     }
+    if (lexer_is_taken(&parser->lexer, declarator.name))
+        lexer_fail(&parser->lexer, "global variable identifier redeclared: %s", declarator.name);
     if (keys) /* no variable can be of this type, as in DTrace */
         type = type_inner(parser->types, TYPE_VOID);
     if (!type_define_alias(parser->types, declarator.name, type))
@@ -629,6 +653,13 @@ struct node *parse_declaration(struct parser *parser, struct token *begin) {
     return first;
 }
 
+/* An inline that is a number can be the size of an array, or an enumerator's value. */
+static void define_constant(struct parser *parser, const struct node *node) {
+    int64_t value;
+    if (node_constant_value(parser->types, node->left, &value))
+        type_define_constant(parser->types, node->text, value);
+}
+
 struct node *parse_inline(struct parser *parser) {
     struct token begin = parser->token;
     struct specifiers specifiers = parse_specifiers(parser, true);
@@ -644,6 +675,8 @@ struct node *parse_inline(struct parser *parser) {
     parser_expect(parser, '=');
     node->left = parse_assignment(parser);
     parser_expect(parser, ';');
+    if (!keys && type_is_integer(node->type))
+        define_constant(parser, node);
     return node;
 }
 

@@ -219,7 +219,10 @@ static bool compile_all(struct compilation *compilation, struct dlang_result *re
         if (i + 1 == settings->source_count && compilation->options[OPTION_ARGREF] <= 0 &&
             !macros_all_used(settings, &macros, last_line, compilation->problem))
             return fail_in_parser(compilation);
-        result->matched[i] = compile_source(compilation, list);
+        uint32_t enablings = assembly_count(compilation->assembly, SECTION_ENABLINGS);
+        result->matched[i].probes = compile_source(compilation, list);
+        result->matched[i].enablings =
+            assembly_count(compilation->assembly, SECTION_ENABLINGS) - enablings;
     }
     return true;
 }

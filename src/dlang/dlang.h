@@ -57,9 +57,15 @@ struct dlang_problem {
     unsigned column; /* 1 and up; 0: not known */
 };
 
+/* What a source has brought to the program. */
+struct dlang_matched {
+    unsigned probes;    /* for "matched N probes" */
+    unsigned enablings; /* of the program's, the next so many */
+};
+
 struct dlang_result {
     struct program_header *program; /* malloc; the caller frees it; NULL on failure */
-    unsigned *matched;              /* for each source: probes matched, for "matched N probes"; malloc */
+    struct dlang_matched *matched;  /* for each source; malloc */
 };
 
 /* Compiles all sources to one program. False: `problem` says why. */

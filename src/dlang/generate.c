@@ -116,11 +116,29 @@ static uint8_t kind_of(const struct type *type) {
     return type_is_held_as_string(type) ? VALUE_STRING : VALUE_INTEGER;
 }
 
+/* A struct, union or array as a key is its bytes, in so many integers. */
+static unsigned words_of_key(const struct type *type) {
+    return type_is_by_address(type) && !type_is_text(type) ? (unsigned)((type_resolve(type)->size + 7) / 8) : 1;
+}
+
+/* How many keys of the program the keys of the identifier are. */
+static unsigned count_keys(struct generator *generator, const struct identifier *identifier) {
+    size_t count = 0;
+    for (unsigned i = 0; i < identifier->key_count; i++)
+        count += words_of_key(identifier->keys[i]);
+    if (count > PROGRAM_KEYS_MAX)
+        compile_fail(generator->compilation, generator->at, "D_PROTO_LEN",
+                     "the keys of %s%s[ ] have %zu words; at most %d are possible",
+                     identifier_prefix(identifier->space), identifier->name, count, PROGRAM_KEYS_MAX);
+    return (unsigned)count;
+}
+
 static uint32_t add_kinds(struct generator *generator, const struct identifier *identifier) {
     uint32_t first = assembly_count(generator->assembly, SECTION_KINDS);
     for (unsigned i = 0; i < identifier->key_count; i++) {
         uint8_t kind = type_is_text(identifier->keys[i]) ? VALUE_STRING : kind_of(identifier->keys[i]);
-        assembly_add(generator->assembly, SECTION_KINDS, &kind);
+        for (unsigned words = words_of_key(identifier->keys[i]); words > 0; words--)
+            assembly_add(generator->assembly, SECTION_KINDS, &kind);
     }
     return first;
 }
@@ -142,7 +160,7 @@ static int32_t variable_index(struct generator *generator, struct identifier *id
         .scope = scopes[identifier->space],
         .kind = kind_of(type),
         .by_address = by_address,
-        .keys = (uint8_t)identifier->key_count,
+        .keys = (uint8_t)count_keys(generator, identifier),
         .first_key = add_kinds(generator, identifier),
         .size = by_address || type->kind == TYPE_STRING ? (uint32_t)type->size : 8,
     };
@@ -155,12 +173,41 @@ static bool is_symbol_call(const struct node *node) {
     return node->kind == NODE_CALL && type_resolve(node->type)->kind == TYPE_SYMBOL;
 }
 
+/* The bytes of a struct, eight to a register; what is left over comes as its largest parts, one beside the other. */
+static void generate_key_words(struct generator *generator, struct node *key, const struct type *type) {
+    size_t size = type_resolve(type)->size;
+    unsigned words = words_of_key(type), first = generator->next;
+    unsigned address = generate_value(generator, key);
+    for (unsigned i = 1; i <= words; i++) /* the address goes behind the words */
+        generate_register(generator);
+    emit(generator, OP_MOVE, first + words, address, 0, 0);
+    for (unsigned i = 0; i < words; i++) {
+        size_t at = 8 * (size_t)i, left = size - at < 8 ? size - at : 8;
+        unsigned word = first + i, part = generate_register(generator), place = generate_register(generator);
+        emit(generator, OP_SET, word, 0, 0, 0);
+        for (size_t done = 0; done < left;) {
+            size_t width = left - done >= 8 ? 8 : left - done >= 4 ? 4 : left - done >= 2 ? 2 : 1;
+            unsigned shift = generate_number(generator, (int64_t)(8 * done));
+            emit(generator, OP_ADD_NUMBER, place, first + words, 0, (int32_t)(at + done));
+            emit(generator, OP_READ, part, place, 0, (int32_t)width);
+            emit(generator, OP_SHIFT_LEFT, part, part, shift, 0);
+            emit(generator, OP_OR, word, word, part, 0);
+            generator->next = shift;
+            done += width;
+        }
+        generator->next = part;
+    }
+    generator->next = first + words;
+}
+
 unsigned generate_keys(struct generator *generator, struct node *keys, const struct identifier *identifier) {
     unsigned first = generator->next, i = 0;
     for (struct node *key = keys; key; key = key->next) {
         const struct type *type = identifier->keys[i++];
         if (type_is_text(type))
             generate_text(generator, key);
+        else if (type_is_by_address(type))
+            generate_key_words(generator, key, type);
         else if (is_symbol_call(key)) /* nowhere else may one stand */
             generate_integer(generator, key->list);
         else
@@ -221,7 +268,7 @@ static struct place find_place(struct generator *generator, struct node *node) {
     if (is_keyed(node)) {
         place.kind = PLACE_ELEMENT;
         place.variable = variable_index(generator, node->identifier);
-        place.keys = node->identifier->key_count;
+        place.keys = count_keys(generator, node->identifier);
         place.reg = generate_keys(generator, node->list, node->identifier);
     } else if (node->kind == NODE_NAME) {
         place.kind = PLACE_VARIABLE;

@@ -4,6 +4,7 @@
 #include "identifiers.h"
 #include "calls.h"
 #include "program/tables.h"
+#include "psinfo.h"
 
 #include <stdint.h>
 #include <string.h>
@@ -70,8 +71,15 @@ struct identifiers *identifiers_new(struct memory *memory, struct types *types) 
         builtin->type = type_named(types, builtins[i].type);
         builtin->unimplemented = i == BUILTIN_IPL;
     }
-    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
-        identifier_add(identifiers, SPACE_GLOBALS, others[i].kind, others[i].name);
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        struct identifier *other =
+            identifier_add(identifiers, SPACE_GLOBALS, others[i].kind, others[i].name);
+        const char *translation = psinfo_translation(others[i].name);
+        if (translation) { /* DTrace has them from a library */
+            other->type = type_pointer_to(types, type_named(types, translation));
+            other->line = 1;
+        }
+    }
     for (unsigned i = 0; i < function_count; i++)
         identifier_add(identifiers, SPACE_GLOBALS, IDENTIFIER_FUNCTION, functions[i].name)->index = i;
     return identifiers;

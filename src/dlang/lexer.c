@@ -204,7 +204,7 @@ size_t lexer_unescape(struct memory *memory, const char *bytes, size_t length, c
         bytes++;
         if (digit_of(*bytes) < 8) {
             out[n++] = (char)escaped_number(&bytes, end, 8, 3);
-        } else if ((*bytes == 'x' || *bytes == 'X') && bytes + 1 < end && digit_of(bytes[1]) < 16) {
+        } else if (*bytes == 'x' || *bytes == 'X') {
             bytes++;
             out[n++] = (char)escaped_number(&bytes, end, 16, length);
         } else {
@@ -241,7 +241,7 @@ void lexer_know(struct lexer *lexer, const char *name) {
     word_of(lexer, name, strlen(name), true)->is_variable = true;
 }
 
-static bool is_builtin(const char *name) {
+bool lexer_is_builtin(const char *name) {
     for (size_t i = 0; i < sizeof builtins / sizeof *builtins; i++)
         if (strcmp(builtins[i], name) == 0)
             return true;
@@ -250,12 +250,12 @@ static bool is_builtin(const char *name) {
 
 bool lexer_knows(struct lexer *lexer, const char *name) {
     const struct lexer_word *word = word_of(lexer, name, strlen(name), false);
-    return is_builtin(name) || (word && (word->is_seen || word->is_variable));
+    return lexer_is_builtin(name) || (word && (word->is_seen || word->is_variable));
 }
 
 bool lexer_is_taken(struct lexer *lexer, const char *name) {
     const struct lexer_word *word = word_of(lexer, name, strlen(name), false);
-    return is_builtin(name) || (word && word->is_variable);
+    return lexer_is_builtin(name) || (word && word->is_variable);
 }
 
 /* D's inner types are no words of the language. */
@@ -293,7 +293,7 @@ static bool type_may_follow(const struct lexer *lexer) {
 static void take_name(struct lexer *lexer, struct token *token, const char *text) {
     token->text = text;
     token->kind = TOKEN_NAME;
-    if (is_builtin(text))
+    if (lexer_is_builtin(text))
         return;
     const struct type *type = lexer_type(lexer, text);
     struct lexer_word *word = word_of(lexer, text, strlen(text), true);

@@ -169,6 +169,7 @@ const struct type *lexer_type(const struct lexer *lexer, const char *name);
 void lexer_know(struct lexer *lexer, const char *name);
 
 /* Has the text so far mentioned this variable, or is it one of D's own? */
+bool lexer_is_builtin(const char *name); /* is it of D itself? */
 bool lexer_knows(struct lexer *lexer, const char *name);
 
 /* Is the name that of a variable which has been declared, of an enumerator, or one of D's own? */

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { REGISTERS = 33 }; /* of uregs[] on x86-64 */
+enum { REGISTERS = 26 }; /* of uregs[], on x86-64 */
 
 /* --- copies of definitions, for inlines and translators --- */
 
@@ -124,7 +124,8 @@ static void check_keys(struct compilation *compilation, const struct node *node,
         for (const struct node *key = keys; key; key = key->next) {
             enum type_kind kind = type_resolve(key->type)->kind;
             bool good = type_is_scalar(key->type) || type_is_text(key->type) || kind == TYPE_STACK ||
-                        kind == TYPE_SYMBOL;
+                        kind == TYPE_SYMBOL ||
+                        (identifier->kind == IDENTIFIER_ARRAY && type_is_by_address(key->type));
             number++;
             if (!good || cook_is_dynamic(key))
                 compile_fail(
@@ -286,23 +287,25 @@ static void cook_argument(struct compilation *compilation, struct node *node) {
 }
 
 /* uregs[i]: a traced process keeps no registers for us: 0. */
-static void cook_register(struct compilation *compilation, struct node *node, enum use use) {
+static void cook_register(struct compilation *compilation, struct node *node) {
     const struct node *index = node->list;
     cook_count(compilation, node, "uregs", "[ ]", "arg", node_count(index), 1, 1);
-    if (index->kind != NODE_INTEGER && !cook_is_integer(index))
+    if (index->kind != NODE_INTEGER)
         compile_fail(compilation, node, "D_PROTO_ARG",
                      "uregs[ ] argument #1 is incompatible with prototype:\n\tprototype: integer constant\n"
                      "\t argument: %s",
                      cook_describe(compilation, index));
-    if (use & USE_WRITE)
-        compile_fail(compilation, node, "D_OP_WRITE", "operator = can only be applied to a writable variable");
-    if (index->kind == NODE_INTEGER && index->value >= REGISTERS)
-        compile_fail(compilation, node, "D_UNKNOWN", "uregs[]: index out of bounds (%lld)",
+    if ((int64_t)index->value < 0)
+        compile_fail(compilation, node, "D_REGS_IDX", "index %lld is out of range for array uregs",
                      (long long)index->value);
+    if (index->value >= REGISTERS)
+        compile_fail(compilation, node, "D_UNKNOWN", "uregs[]: index out of bounds (%llu)",
+                     (unsigned long long)index->value);
     node->kind = NODE_INTEGER;
     node->value = 0;
     node->list = node->left = NULL;
     node->is_constant = true;
+    node->is_lvalue = true; /* but not to be written */
     node->type = type_named(compilation->types, "uint64_t");
 }
 
@@ -328,7 +331,7 @@ bool name_cook_array(struct compilation *compilation, struct node *node, enum us
         if (strcmp(identifier->name, "args") == 0)
             cook_argument(compilation, node);
         else
-            cook_register(compilation, node, use);
+            cook_register(compilation, node);
         return true;
     }
     if (identifier->kind == IDENTIFIER_INLINE) {
@@ -506,6 +509,7 @@ static void cook_kernel(struct compilation *compilation, struct node *node) {
         compile_fail(compilation, node, "D_IDENT_UNDEF",
                      "%s has no value of its own here: a traced process is no kernel", node->text);
     node->kind = NODE_XLATE;
+    node->source_type = node->identifier->type;
     node->identifier = NULL;
     node->type = dynamic(compilation);
     node->translates_pointer = true;

@@ -165,11 +165,27 @@ static struct node **take_pragmas(struct parser *parser, struct node **last) {
     return last;
 }
 
-/* #pragma D attributes and binding are about names that the program declares. */
-static void check_pragmas(struct parser *parser, const struct node *list) {
+static bool knows_provider(struct parser *parser, const struct node *list, const char *name) {
+    const struct dlang_probes *probes = &parser->lexer.settings->probes;
     for (; list; list = list->next)
-        if (list->kind == NODE_PRAGMA && !lexer_knows(&parser->lexer, list->parts[3]))
-            lexer_fail_at(&parser->lexer, list->line, "unused #pragma %s", list->text);
+        if (list->kind == NODE_PROVIDER && strcmp(list->text, name) == 0)
+            return true;
+    return probes->match(probes->context, name, "", "", "") > 0;
+}
+
+/* #pragma D attributes and binding are about names that the program declares, or about providers. */
+static void check_pragmas(struct parser *parser, const struct node *list) {
+    struct lexer *lexer = &parser->lexer;
+    for (const struct node *node = list; node; node = node->next) {
+        if (node->kind != NODE_PRAGMA)
+            continue;
+        const char *name = node->parts[3], *provider = node->parts[0];
+        if (provider ? !knows_provider(parser, list, provider) : !lexer_knows(lexer, name))
+            lexer_fail_at(lexer, node->line, "unused #pragma %s", node->text);
+        if (name && lexer_is_builtin(name))
+            lexer_fail_at(lexer, node->line, "#pragma %s cannot modify entity defined outside program scope",
+                          node->text);
+    }
 }
 
 /* Declarations alone are no program. */

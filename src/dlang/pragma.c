@@ -134,20 +134,22 @@ static void obey_depends(struct lexer *lexer, const struct directive *directive,
     else if (strcmp(class, "provider") == 0)
         found = probes->match(probes->context, name, "", "", "");
     else if (strcmp(class, "module") == 0)
-        found = probes->match(probes->context, "", name, "", "");
+        found = strcmp(name, "vmlinux") == 0; /* a process has modules that come and go */
     else
         lexer_fail(lexer, "invalid class %.100s specified by #pragma %s", class, directive->name);
     if (found == 0)
         lexer_fail(lexer, "program requires %s %.400s", class, name);
 }
 
-/* Remembers that `name` must be declared; lexer.h: pragmas. */
-static void expect_name(struct lexer *lexer, const struct directive *directive, const char *name) {
+/* Remembers that `name`, or else `provider`, must be declared; lexer.h: pragmas. */
+static void expect_name(struct lexer *lexer, const struct directive *directive, const char *name,
+                        const char *provider) {
     struct node *pragma = memory_allocate(lexer->output->memory, sizeof *pragma);
     pragma->kind = NODE_PRAGMA;
     pragma->text = directive->name;
     pragma->line = lexer->line;
     pragma->source = (unsigned)lexer->source;
+    pragma->parts[0] = provider;
     pragma->parts[3] = name;
     *lexer->pragmas_end = pragma;
     lexer->pragmas_end = &pragma->next;
@@ -173,6 +175,19 @@ static bool is_attributes(const char *text) {
     return false;
 }
 
+/* provider NAME PART; DTrace's message has them the other way round. */
+static void expect_provider(struct lexer *lexer, const struct directive *directive,
+                            const struct word *arguments) {
+    static const char *const parts[] = {"provider", "module", "function", "name", "args"};
+    const char *name = arguments->text, *part = arguments->next->text;
+    size_t i = 0;
+    while (i < sizeof parts / sizeof *parts && strcmp(parts[i], part) != 0)
+        i++;
+    if (i == sizeof parts / sizeof *parts)
+        lexer_fail(lexer, "invalid component \"%.200s\" in attribute #pragma for provider %.200s", name, part);
+    expect_name(lexer, directive, NULL, name);
+}
+
 /* Stabilities of names and of providers: nothing here depends on them. */
 static void obey_attributes(struct lexer *lexer, const struct directive *directive,
                             const struct word *arguments) {
@@ -181,9 +196,10 @@ static void obey_attributes(struct lexer *lexer, const struct directive *directi
     if (!is_attributes(arguments->text))
         lexer_fail(lexer, "invalid attributes specified by #pragma %s", directive->name);
     arguments = arguments->next;
-    if (strcmp(arguments->text, "provider") == 0)
-        return;
-    expect_name(lexer, directive, arguments->text);
+    if (strcmp(arguments->text, "provider") == 0 && arguments->next && arguments->next->next)
+        expect_provider(lexer, directive, arguments->next);
+    else
+        expect_name(lexer, directive, arguments->text, NULL);
 }
 
 static bool is_version(const char *text) {
@@ -205,7 +221,7 @@ static void obey_binding(struct lexer *lexer, const struct directive *directive,
         lexer_fail(lexer, "invalid version string specified by #pragma %s", directive->name);
     if (arguments->next->next)
         lexer_fail(lexer, "superfluous arguments specified for #pragma %s", directive->name);
-    expect_name(lexer, directive, arguments->next->text);
+    expect_name(lexer, directive, arguments->next->text, NULL);
 }
 
 static const struct directive d_pragmas[] = {
@@ -214,14 +230,21 @@ static const struct directive d_pragmas[] = {
     {"option", obey_option},
 };
 
-/* Other tools' pragmas are none of D's business. */
+/* Other tools' pragmas are none of D's business, but for what is a directive of its own, too. */
+static void obey_plain(struct lexer *lexer, const struct word *words) {
+    static const struct directive plain[] = {{"error", obey_error}, {"line", obey_line}};
+    for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
+        if (strcmp(plain[i].name, words->text) == 0)
+            plain[i].obey(lexer, &plain[i], words->next);
+}
+
 static void obey_pragma(struct lexer *lexer, const struct directive *directive,
                         const struct word *arguments) {
+    (void)directive;
     if (!arguments)
         return;
     if (strcmp(arguments->text, "D") != 0) {
-        if (strcmp(arguments->text, "error") == 0)
-            obey_error(lexer, directive, arguments->next);
+        obey_plain(lexer, arguments);
         return;
     }
     const struct word *name = arguments->next;

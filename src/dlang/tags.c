@@ -37,6 +37,7 @@ static const struct {
     {"invalid D pragma", "D_PRAGMA_INVAL"},
     {"invalid class", "D_PRAGMA_INVAL"},
     {"invalid attributes", "D_PRAGMA_INVAL"},
+    {"invalid component", "D_PRAGMA_INVAL"},
     {"invalid version", "D_PRAGMA_INVAL"},
     {"invalid control directive", "D_PRAGCTL_INVAL"},
     {"invalid probe description", "D_PDESC_INVAL"},
@@ -49,7 +50,7 @@ static const struct {
     {"macro argument", "D_MACRO_UNDEF"},
     {"macro variable", "D_MACRO_UNDEF"},
     {"main program may not", "D_PRAGMA_DEPEND"},
-    {"malformed #line", "D_PRAGCTL_INVAL"},
+    {"malformed #line", "D_PRAGMA_MALFORM"},
     {"malformed #pragma", "D_PRAGMA_MALFORM"},
     {"newline encountered in character", "D_CHR_NL"},
     {"newline encountered in string", "D_STR_NL"},
@@ -73,6 +74,7 @@ static const struct {
 } exceptions[] = {
     {"contains invalid digit", "D_INT_DIGIT"},
     {"value overflows INT_MAX", "D_DECL_ENOFLOW"},
+    {"cannot modify entity", "D_PRAGMA_SCOPE"},
     {"constant results in integer overflow", "D_MACRO_OFLOW"},
 };
 

@@ -11,8 +11,8 @@
 
 enum { BUCKETS = 256 };
 
-/* C's name spaces; D adds nothing to them. */
-enum space { SPACE_TYPE, SPACE_STRUCT, SPACE_UNION, SPACE_ENUM, SPACE_ENUMERATOR, SPACE_COUNT };
+/* C's name spaces, and one for D's inlines that are numbers. */
+enum space { SPACE_TYPE, SPACE_STRUCT, SPACE_UNION, SPACE_ENUM, SPACE_ENUMERATOR, SPACE_CONSTANT, SPACE_COUNT };
 
 struct entry {
     struct entry *next; /* in the bucket */
@@ -454,6 +454,18 @@ bool type_enumerator_value(struct types *types, const char *name, int64_t *value
     if (type)
         *type = entry->type;
     return true;
+}
+
+void type_define_constant(struct types *types, const char *name, int64_t value) {
+    if (!find(types, SPACE_CONSTANT, name))
+        enter(types, SPACE_CONSTANT, copy_name(types, name), NULL)->value = value;
+}
+
+bool type_constant_value(struct types *types, const char *name, int64_t *value) {
+    const struct entry *entry = find(types, SPACE_CONSTANT, name);
+    if (entry)
+        *value = entry->value;
+    return entry != NULL;
 }
 
 const struct type_member *type_member_named(const struct type *type, const char *name) {

@@ -99,6 +99,11 @@ const struct type *type_complete(struct types *types, const struct type *forward
                                  const struct type_member *members, size_t count);
 
 bool type_enumerator_value(struct types *types, const char *name, int64_t *value, const struct type **type);
+
+/* Numbers that declarations may use by name: inlines. The first definition stays. */
+void type_define_constant(struct types *types, const char *name, int64_t value);
+bool type_constant_value(struct types *types, const char *name, int64_t *value);
+
 const struct type_member *type_member_named(const struct type *type, const char *name); /* through typedefs */
 
 /* Through typedefs to what it is: never TYPE_TYPEDEF. */

@@ -131,7 +131,7 @@ int main(int argc, char **argv) {
             fputs(listing, stdout);
         free(listing);
         for (size_t i = 0; list && i < settings.source_count; i++)
-            printf("source %zu matched %u\n", i, result.matched[i]);
+            printf("source %zu matched %u\n", i, result.matched[i].probes);
         free(result.program);
         free(result.matched);
     }

@@ -31,7 +31,7 @@ static struct program_header *compile(const char *text, int64_t quiet) {
         fprintf(stderr, "%s\n%s\n", text, problem.text);
         abort();
     }
-    assert(result.matched[0] > 0);
+    assert(result.matched[0].probes > 0);
     free(result.matched);
     char refused[256];
     if (!program_check(result.program, result.program->size, refused, sizeof refused)) {
