@@ -29,7 +29,7 @@ struct compilation {
     struct identifiers *identifiers;
     struct assembly *assembly;      /* the program that grows */
     int64_t options[OPTION_COUNT];  /* set by pragmas so far, and from the command line */
-    const int64_t *with_tags;       /* errtags as of now, in the midst of a source too */
+    int64_t pragmas[OPTION_COUNT];  /* set by pragmas alone, in the midst of a source too */
     const char *tag;                /* of the last failure: DTrace's name for the kind of error */
     const char *region;             /* for messages without a line: "predicate", "action list"; or NULL */
     size_t source;                  /* the one that is compiled */

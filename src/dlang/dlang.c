@@ -16,7 +16,7 @@ void compile_fail(struct compilation *compilation, const struct node *node, cons
     struct dlang_problem *problem = compilation->problem;
     const struct dlang_source *source = &compilation->settings->sources[compilation->source];
     char place[512] = "", shown_tag[64] = "";
-    if (compilation->with_tags && *compilation->with_tags > 0)
+    if (compilation->pragmas[OPTION_ERRTAGS] > 0)
         snprintf(shown_tag, sizeof shown_tag, "[%s] ", tag);
     if (!source->whole_description && node && node->line && node->file)
         snprintf(place, sizeof place, "\"%.200s\", line %u: ", node->file, node->line);
@@ -166,10 +166,10 @@ static unsigned compile_source(struct compilation *compilation, struct node *lis
 /* --- the whole --- */
 
 /* The command line wins over pragmas. */
-static void merge_options(struct compilation *compilation, const int64_t *pragmas) {
+static void merge_options(struct compilation *compilation) {
     const int64_t *given = compilation->settings->options;
     for (int i = 0; i < OPTION_COUNT; i++)
-        compilation->options[i] = given[i] != OPTION_UNSET ? given[i] : pragmas[i];
+        compilation->options[i] = given[i] != OPTION_UNSET ? given[i] : compilation->pragmas[i];
     int64_t size = compilation->options[OPTION_STRSIZE];
     if (size > PROGRAM_STRSIZE_MAX)
         compilation->options[OPTION_STRSIZE] = size = PROGRAM_STRSIZE_MAX;
@@ -193,36 +193,34 @@ static uint32_t finish_flags(struct compilation *compilation) {
 }
 
 static bool fail_in_parser(struct compilation *compilation) {
-    if (*compilation->with_tags > 0)
+    if (compilation->pragmas[OPTION_ERRTAGS] > 0)
         tag_problem(compilation->problem);
     return false;
 }
 
 static bool compile_all(struct compilation *compilation, struct dlang_result *result) {
     const struct dlang_settings *settings = compilation->settings;
-    int64_t pragmas[OPTION_COUNT];
     struct macros macros = {
         memory_allocate(compilation->memory, (settings->argument_count + 1) * sizeof *macros.used)};
-    const struct parser_output output = {compilation->types, compilation->memory, &macros, pragmas};
+    const struct parser_output output = {compilation->types, compilation->memory, &macros,
+                                         compilation->pragmas};
     for (int i = 0; i < OPTION_COUNT; i++)
-        pragmas[i] = OPTION_UNSET;
-    pragmas[OPTION_ERRTAGS] = settings->options[OPTION_ERRTAGS];
-    compilation->with_tags = &pragmas[OPTION_ERRTAGS];
-    merge_options(compilation, pragmas);
+        compilation->pragmas[i] = OPTION_UNSET;
+    compilation->pragmas[OPTION_ERRTAGS] = settings->options[OPTION_ERRTAGS];
+    merge_options(compilation);
     for (size_t i = 0; i < settings->source_count; i++) {
         struct node *list = NULL;
         unsigned last_line = 0;
         compilation->source = i;
         if (!parse(settings, i, &output, &list, &last_line, compilation->problem))
             return fail_in_parser(compilation);
-        merge_options(compilation, pragmas);
+        merge_options(compilation);
         if (i + 1 == settings->source_count && compilation->options[OPTION_ARGREF] <= 0 &&
             !macros_all_used(settings, &macros, last_line, compilation->problem))
             return fail_in_parser(compilation);
         uint32_t enablings = assembly_count(compilation->assembly, SECTION_ENABLINGS);
         result->matched[i].probes = compile_source(compilation, list);
-        result->matched[i].enablings =
-            assembly_count(compilation->assembly, SECTION_ENABLINGS) - enablings;
+        result->matched[i].enablings = assembly_count(compilation->assembly, SECTION_ENABLINGS) - enablings;
     }
     return true;
 }
