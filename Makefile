@@ -105,8 +105,14 @@ $(FUZZED): build/fuzz/%.o: %.c $(wildcard src/*/*.h) build/generated/probes.c | 
 	@mkdir -p $(@D)
 	$(FUZZ_CC) -fsanitize=fuzzer-no-link -c -o $@ $<
 
-bench: build build/engine_bench ## measure what tracing costs, with this machine's tracers and profilers: BENCH_ARGS="--scaling --save"
+bench: build build/catprobe build/engine_bench $(VENV)/peers ## measure what tracing costs, with this machine's tracers and profilers: BENCH_ARGS="--scaling --save"
 	$(BIN)/python bench/bench.py $(BENCH_ARGS)
+
+# One by one, as not each is there for each interpreter and machine; the bench names those that are missing.
+$(VENV)/peers: $(MADE) tests/requirements-bench.txt
+	@sed '/^#/d' tests/requirements-bench.txt | while IFS= read -r peer; do \
+		$(BIN)/python -m pip install -q --disable-pip-version-check "$$peer" || echo "bench: without $$peer"; done
+	@touch $@
 
 bench-check: build build/engine_bench ## count what tracing costs in instructions, and compare with what was recorded
 	@tests/packages bench

@@ -69,21 +69,27 @@ def ratios(names, workloads, rounds):
             base = measure(ways.UNTRACED, workload)["armed"]
             untraced.setdefault(workload, []).append(base)
             for way in names:
-                result = measure(way, workload)
+                try:
+                    result = measure(way, workload)
+                except subprocess.CalledProcessError:
+                    continue  # its row says so; the others go on
                 for phase in ("armed", "after"):
                     found.setdefault((way, workload, phase), []).append(result[phase] / base)
-                found.setdefault((way, workload, "memory"), []).append(result["memory"])
     medians = {key: statistics.median(values) for key, values in found.items()}
     return medians, {workload: statistics.median(values) for workload, values in untraced.items()}
 
 
+def ratio(medians, *key):
+    return "{:.2f}".format(medians[key]) if key in medians else "failed"
+
+
 def print_row(first, cells):
-    print("| {:<36} | {} |".format(first, " | ".join("{:>9}".format(cell) for cell in cells)))
+    print("| {:<42} | {} |".format(first, " | ".join("{:>9}".format(cell) for cell in cells)))
 
 
 def print_heading(first, cells):
     print_row(first, cells)
-    print("| {} | {} |".format("-" * 36, " | ".join("-" * 8 + ":" for _ in cells)))
+    print("| {} | {} |".format("-" * 42, " | ".join("-" * 8 + ":" for _ in cells)))
 
 
 def print_machine():
@@ -118,8 +124,8 @@ def print_table(workloads, rounds):
     print("\n")
     print_heading("", workloads + ["after"])
     for way in names:
-        cells = ["{:.2f}".format(medians[way, workload, "armed"]) for workload in workloads]
-        print_row(way, cells + ["{:.2f}".format(medians[way, workloads[0], "after"])])
+        cells = [ratio(medians, way, workload, "armed") for workload in workloads]
+        print_row(way, cells + [ratio(medians, way, workloads[0], "after")])
     if reasons:
         print("\nNot measured: " + "; ".join("{} ({})".format(*item) for item in reasons.items()) + ".")
 
@@ -138,7 +144,7 @@ threading.Event().wait()
 """
 
 
-def first_line(rounds):
+def first_line(rounds, words):
     """Milliseconds from the command's start to its first line, for a process with 100 threads; the median."""
     target = subprocess.Popen([sys.executable, "-c", MANY_THREADS], stdout=subprocess.PIPE)
     target.stdout.readline()
@@ -146,8 +152,7 @@ def first_line(rounds):
     times = []
     for _ in range(rounds):
         start = time.perf_counter()
-        words = ways.command() + ["-qn", program, "-p", str(target.pid)]
-        tracer = subprocess.Popen(words, stdout=subprocess.PIPE)
+        tracer = subprocess.Popen(words + ["-qn", program, "-p", str(target.pid)], stdout=subprocess.PIPE)
         tracer.stdout.readline()
         times.append((time.perf_counter() - start) * 1e3)
         tracer.terminate()
@@ -201,12 +206,12 @@ def print_engine(rounds):
 
 
 def print_times(rounds):
-    name = " ".join(os.path.basename(word) for word in ways.command())
-    print(
-        "\nFrom the command to the first line of trace, 100 threads: {:.0f} ms ({}).".format(
-            first_line(3 * rounds + 6), name
-        )
-    )
+    print("\nFrom the command to the first line of trace, 100 threads:", end=" ")
+    figures = []
+    for name, words in (("the static binary", ways.BINARY), ("the installed command", ways.peer("catprobe"))):
+        if words and os.path.exists(words):
+            figures.append("{:.0f} ms ({})".format(first_line(3 * rounds + 6, [words]), name))
+    print("; ".join(figures) + ".")
     print("Memory for each thread that fires, 64 threads:", end=" ")
     for way in ("count by function", "calltime: b_py_calltime.d"):
         taken = measure(way, "threads:64")["memory"]
@@ -228,7 +233,7 @@ def print_scales(rounds):
         names = ["{}:{}".format(scale, number) for number in numbers]
         medians, _ = ratios(SCALED, names, rounds)
         for way in SCALED:
-            print_row(way, ["{:.2f}".format(medians[way, name, "armed"]) for name in names])
+            print_row(way, [ratio(medians, way, name, "armed") for name in names])
     print("\nRatios as the processes of one trace grow, each with its fib:\n")
     print_heading("", ["1", "4", "16"])
     print_row("count by function", ["{:.2f}".format(processes_ratio(count)) for count in (1, 4, 16)])

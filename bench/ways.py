@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from functools import partial
 
@@ -35,10 +36,12 @@ def armed(probes):
     return all((state["state"] == "armed") == (probe in probes) for probe, state in states.items())
 
 
+BINARY = os.path.join(CHECKOUT, "build", "catprobe")
+
+
 def command():
     """The binary of `make catprobe`, else the installed command, which starts a Python first."""
-    binary = os.path.join(CHECKOUT, "build", "catprobe")
-    return [binary] if os.path.exists(binary) else [sys.executable, "-m", "catprobe"]
+    return [BINARY] if os.path.exists(BINARY) else [sys.executable, "-m", "catprobe"]
 
 
 def alone():
@@ -78,39 +81,75 @@ def by_engine(arguments, probes):
     wait_for(lambda: armed(()))
 
 
-def by_bpftrace():
+def watched(words, is_there):
+    """By a process of another program, once its doings can be seen in this one."""
+    tracer = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    wait_for(lambda: is_there() or tracer.poll() is not None)
+    if tracer.poll() is not None:
+        sys.exit("bench: {} ended with {}".format(" ".join(words), tracer.returncode))
+    yield
+    tracer.terminate()
+    tracer.wait()
+
+
+def in_container(*words):
+    return [os.path.join(CHECKOUT, "tests", "forky")] + list(words)
+
+
+def by_bpftrace(*words):
     import _catprobe
 
     import catprobe  # noqa: F401
 
     program = "usdt:{}:python:function__entry {{ @[str(arg1)] = count(); }}".format(_catprobe.__file__)
-    words = ["bpftrace", "-p", str(os.getpid()), "-e", program]
-    tracer = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    wait_for(lambda: armed(ENTRY))
-    yield
-    tracer.terminate()
-    tracer.wait()
+    yield from watched(list(words) + ["-p", str(os.getpid()), "-e", program], lambda: armed(ENTRY))
 
 
-def by_dtrace():
+def by_dtrace(*words):
     import catprobe  # noqa: F401
 
     program = "python$target:::function-entry { @[copyinstr(arg1)] = count(); }"
-    words = ["dtrace", "-qn", program, "-p", str(os.getpid())]
-    tracer = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    wait_for(lambda: armed(ENTRY))
-    yield
-    tracer.terminate()
-    tracer.wait()
+    yield from watched(list(words) + ["-qn", program, "-p", str(os.getpid())], lambda: armed(ENTRY))
+
+
+def by_pyusdt():
+    """Entry and return, counted; it monitors nothing before somebody listens."""
+    import libpyusdt
+    import pyusdt  # noqa: F401
+
+    probe = "usdt:{}:pyusdt:PY_".format(libpyusdt.__file__)
+    program = "{0}START, {0}RETURN {{ @[str(arg0)] = count(); }}".format(probe)
+    tools = sys.monitoring
+    yield from watched(
+        ["bpftrace", "-p", str(os.getpid()), "-e", program],
+        lambda: any(tools.get_tool(tool) and tools.get_events(tool) for tool in range(6)),
+    )
+
+
+def sampler(*words):
+    """Nothing in the program tells that it is sampled, so that this waits for a while."""
+    started = time.monotonic()
+    yield from watched(list(words), lambda: time.monotonic() - started > 2)
+
+
+def by_record():
+    import catprobe  # noqa: F401
+
+    with tempfile.TemporaryDirectory() as folder:
+        name = os.path.join(folder, "profile.svg")
+        yield from sampler(*command() + ["record", str(os.getpid()), "-r", "100", "-o", name])
 
 
 def by_py_spy():
-    words = ["py-spy", "record", "-r", "100", "-o", os.devnull, "-f", "raw", "-p", str(os.getpid())]
-    tracer = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    time.sleep(1)  # nothing in the program tells that it samples
-    yield
-    tracer.terminate()
-    tracer.wait()
+    yield from sampler(
+        peer("py-spy"), "record", "-r", "100", "-o", os.devnull, "-f", "raw", "-p", str(os.getpid())
+    )
+
+
+def by_profiling():
+    yield from sampler(
+        sys.executable, "-m", "profiling.sampling", "attach", "-r", "100hz", "-d", "600", str(os.getpid())
+    )
 
 
 def by_cprofile():
@@ -135,6 +174,13 @@ def by_viztracer():
     tracer.start()
     yield
     tracer.stop()
+
+
+def by_trace0():
+    import trace0
+
+    with trace0.Tracer(os.devnull):
+        yield
 
 
 def demo(name):
@@ -165,30 +211,72 @@ WAYS = {
     "the hooks alone: entry and return": partial(by_semaphores, FUNCTIONS),
     "the hooks alone: line": partial(by_semaphores, ["line"]),
     "the hooks alone: C functions": partial(by_semaphores, ["c-function-entry", "c-function-return"]),
+    "catprobe record, 100 Hz": by_record,
     "cProfile": by_cprofile,
     "sys.setprofile, an empty function": by_setprofile,
     "VizTracer": by_viztracer,
+    "trace0": by_trace0,
+    "pyusdt with bpftrace, entries and returns": by_pyusdt,
     "py-spy, 100 Hz": by_py_spy,
-    "bpftrace, count by function": by_bpftrace,
-    "DTrace, count by function": by_dtrace,
+    "Python 3.15's sampler, 100 Hz": by_profiling,
+    "bpftrace, count by function": partial(by_bpftrace, "bpftrace"),
+    "newest bpftrace, count by function": partial(by_bpftrace, *in_container("run", "bpftrace")),
+    "DTrace, count by function": partial(by_dtrace, "dtrace"),
+    "DTrace 2.0.7, count by function": partial(by_dtrace, *in_container("host")),
 }
 UNTRACED = "untraced, without catprobe"
 
 
-def can_trace():
-    return os.geteuid() == 0 and os.path.ismount("/sys/kernel/tracing")
+def peer(name):
+    """The path of a program, from the environment that the bench runs in or from the machine; or None."""
+    return shutil.which(name, path=os.path.dirname(sys.executable)) or shutil.which(name)
+
+
+def no_module(name):
+    if not importlib.util.find_spec(name):
+        return "it is not installed: make bench installs it where PyPI has it for this CPython"
+
+
+def no_program(name):
+    if not peer(name):
+        return "there is no {} here".format(name)
+
+
+def no_tracing():
+    if os.geteuid() != 0 or not os.path.isdir("/sys/kernel/tracing"):
+        return "it needs root and /sys/kernel/tracing"
+
+
+def no_container():
+    folder = os.environ.get("CATPROBE_FORKY", "/var/tmp/catprobe-forky")
+    if not os.path.isdir(folder):
+        return "there is no {}: make forky".format(folder)
+
+
+def no_sampler():
+    if sys.version_info < (3, 15):
+        return "it is of CPython 3.15 and later, and samples its own version: make bench PYTHON=python3.15"
+
+
+# way -> what is asked, in this order; each says why the way cannot be had, or nothing.
+NEEDS = {
+    "VizTracer": [partial(no_module, "viztracer")],
+    "trace0": [partial(no_module, "trace0")],
+    "pyusdt with bpftrace, entries and returns": [
+        partial(no_module, "pyusdt"),
+        partial(no_program, "bpftrace"),
+        no_tracing,
+    ],
+    "py-spy, 100 Hz": [partial(no_program, "py-spy")],
+    "Python 3.15's sampler, 100 Hz": [no_sampler],
+    "bpftrace, count by function": [partial(no_program, "bpftrace"), no_tracing],
+    "newest bpftrace, count by function": [no_container, no_tracing],
+    "DTrace, count by function": [partial(no_program, "dtrace"), no_tracing],
+    "DTrace 2.0.7, count by function": [no_container, no_tracing],
+}
 
 
 def absent():
     """way -> why it cannot be had here."""
-    reasons = {}
-    if not importlib.util.find_spec("viztracer"):
-        reasons["VizTracer"] = "it is not installed: pip install viztracer"
-    if not shutil.which("py-spy"):
-        reasons["py-spy, 100 Hz"] = "it is not installed: pip install py-spy"
-    for way, name in (("bpftrace, count by function", "bpftrace"), ("DTrace, count by function", "dtrace")):
-        if not shutil.which(name):
-            reasons[way] = "there is no {} here".format(name)
-        elif not can_trace():
-            reasons[way] = "it needs root and /sys/kernel/tracing"
-    return reasons
+    reasons = {way: next(filter(None, (need() for need in needs)), None) for way, needs in NEEDS.items()}
+    return {way: reason for way, reason in reasons.items() if reason}

@@ -1,7 +1,7 @@
 """The command catprobe, which is a C program inside the extension: here it gets its arguments."""
 
+import _signal as signal  # signal itself makes enums, which takes milliseconds of each start
 import os
-import signal
 import sys
 
 import _catprobe
