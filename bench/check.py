@@ -41,8 +41,8 @@ CHECKED = [
     "the hooks alone: entry and return",
 ]
 UNCHANGED = ["loaded, nobody attached", *AFTER]
-# Where sys.monitoring leaves the others alone.
-MOST = {"one function, which is not called": 1.02} if sys.version_info >= (3, 12) else {}
+# By sys.monitoring the others are left alone; before it an evaluator that does nothing takes 1.42 on 3.11.
+MOST = {"one function, which is not called": 1.02 if sys.version_info >= (3, 12) else 1.5}
 
 
 def instructions(words, *options):

@@ -240,13 +240,14 @@ static __attribute__((noinline)) void fire_entry(struct code_record *record, PyC
     event_function_entry(record, line, EVENT_FRAME_ABSENT);
 }
 
-static inline __attribute__((always_inline)) PyObject *evaluate_and_fire(COMPAT_EVALUATOR_PARAMETERS,
-                                                                         struct thread *thread) {
+/* `record` is that of the frame's code, or NULL if it has none yet. Out of line, so that a call that nobody
+   wants saves no register. */
+static __attribute__((noinline)) PyObject *evaluate_and_fire(COMPAT_EVALUATOR_PARAMETERS,
+                                                             struct thread *thread, PyCodeObject *code,
+                                                             struct code_record *record) {
     PyThreadState *running = COMPAT_EVALUATOR_TSTATE;
-    PyCodeObject *code = compat_frame_code(frame);
     if (compat_frame_makes_generator(frame, code))
         return _PyEval_EvalFrameDefault(COMPAT_EVALUATOR_ARGUMENTS);
-    struct code_record *record = code_record(code, thread->extra_index);
     if (UNLIKELY(!record)) {
         record = code_record_make(code, thread->extra_index, frame);
         if (!record) {
@@ -279,7 +280,10 @@ static inline __attribute__((always_inline)) PyObject *evaluate_and_fire(COMPAT_
 }
 
 static PyObject *evaluate_hooked(COMPAT_EVALUATOR_PARAMETERS) {
-    return evaluate_and_fire(COMPAT_EVALUATOR_ARGUMENTS, thread_self);
+    struct thread *thread = thread_self;
+    PyCodeObject *code = compat_frame_code(frame);
+    return evaluate_and_fire(COMPAT_EVALUATOR_ARGUMENTS, thread, code,
+                             code_record(code, thread->extra_index));
 }
 
 static PyObject *evaluate(COMPAT_EVALUATOR_PARAMETERS) {
@@ -289,7 +293,11 @@ static PyObject *evaluate(COMPAT_EVALUATOR_PARAMETERS) {
     if (UNLIKELY(here - thread->stack_low >= thread->stack_room || thread->interp != interp ||
                  thread->noted != frames.generation))
         return evaluate_slowly(COMPAT_EVALUATOR_ARGUMENTS);
-    return evaluate_and_fire(COMPAT_EVALUATOR_ARGUMENTS, thread);
+    PyCodeObject *code = compat_frame_code(frame);
+    struct code_record *record = code_record(code, thread->extra_index);
+    if (!COMPAT_C_RECURSION_LIMIT && record && event_function_is_idle(record))
+        return _PyEval_EvalFrameDefault(COMPAT_EVALUATOR_ARGUMENTS);
+    return evaluate_and_fire(COMPAT_EVALUATOR_ARGUMENTS, thread, code, record);
 }
 
 /* ---- Arming ---- */

@@ -67,7 +67,7 @@ probe_set event_decide(struct code_record *code) {
     const struct listener *listener = events.listener;
     probe_set wanted = PROBE_ALL;
     if (listener && listener->selective)
-        wanted = listener->wants(listener->context, code) | (PROBE_ALL & ~listener->selective);
+        wanted = listener->wants(listener->context, code) | (listener->probes & ~listener->selective);
     __atomic_store_n(&code->wanted, wanted, __ATOMIC_SEQ_CST);
     if (__atomic_load_n(&events.verdicts, __ATOMIC_SEQ_CST) != verdicts) /* void already */
         __atomic_store_n(&code->wanted, CODE_UNDECIDED | PROBE_ALL, __ATOMIC_SEQ_CST);
