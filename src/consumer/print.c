@@ -148,7 +148,7 @@ static void put_part(struct text *out, uint32_t depth, const struct part *part, 
     if (depth > DEEPEST || part->offset > n || part->size > n - part->offset)
         return;
     bytes += part->offset;
-    if (depth > 0 && all_zero(bytes, part->size))
+    if (depth > 0 && (part->kind == 'f' || all_zero(bytes, part->size))) /* DTrace shows no float */
         return;
     put_type(out, depth, part);
     if (part->kind == 's' || part->kind == 'a') {

@@ -378,21 +378,29 @@ static void convert_wide_string(const struct conversion_state *state) {
     text_free(&text);
 }
 
-/* A structure's member may be a float, which arrives as its bytes. */
-static void convert_float(const struct conversion_state *state) {
-    const struct value *value = state->value;
+/* What the bytes of a float, a double or a long double stand for. */
+static long double float_of(const char *bytes, size_t length) {
     long double number = 0;
     float single;
     double twofold;
-    if (value->kind == FIELD_BYTES && value->length == sizeof single) {
-        memcpy(&single, value->bytes, sizeof single);
+    if (length == sizeof single) {
+        memcpy(&single, bytes, sizeof single);
         number = single;
-    } else if (value->kind == FIELD_BYTES && value->length == sizeof twofold) {
-        memcpy(&twofold, value->bytes, sizeof twofold);
+    } else if (length == sizeof twofold) {
+        memcpy(&twofold, bytes, sizeof twofold);
         number = twofold;
-    } else if (value->kind == FIELD_BYTES && value->length == sizeof number) {
-        memcpy(&number, value->bytes, sizeof number);
+    } else if (length == sizeof number) {
+        memcpy(&number, bytes, sizeof number);
     }
+    return number;
+}
+
+/* A structure's member may be a float, which arrives as its bytes; a variable's value comes as an integer. */
+static void convert_float(const struct conversion_state *state) {
+    const struct value *value = state->value;
+    long double number = value->kind == FIELD_BYTES     ? float_of(value->bytes, value->length)
+                         : value->kind == FIELD_INTEGER ? float_of((const char *)&value->integer, value->size)
+                                                        : 0;
 
     const struct format_part *part = state->part;
     const char *name = part->conversion->name;
@@ -459,28 +467,28 @@ static void convert_nothing(const struct conversion_state *state) {
     text_char(state->out, '%');
 }
 
-/* By class: who prints it, and what kind of value it wants: a number, or bytes. */
+/* By class: who prints it, and what kind of value it wants. */
 static const struct {
     void (*convert)(const struct conversion_state *state);
-    bool of_bytes;
+    enum { NUMBER, BYTES, ANY } wants;
 } converters[] = {
-    [CONVERSION_NONE] = {convert_nothing, false},
-    [CONVERSION_DECIMAL] = {convert_decimal, false},
-    [CONVERSION_UNSIGNED] = {convert_unsigned, false},
-    [CONVERSION_OCTAL] = {convert_octal, false},
-    [CONVERSION_HEX] = {convert_hex, false},
-    [CONVERSION_HEX_UPPER] = {convert_hex, false},
-    [CONVERSION_CHARACTER] = {convert_character, false},
-    [CONVERSION_WIDE_CHARACTER] = {convert_wide_character, false},
-    [CONVERSION_ESCAPED_CHAR] = {convert_escaped_character, false},
-    [CONVERSION_STRING] = {convert_string, true},
-    [CONVERSION_WIDE_STRING] = {convert_wide_string, true},
-    [CONVERSION_ESCAPED_STRING] = {convert_escaped_string, true},
-    [CONVERSION_FLOAT] = {convert_float, true},
-    [CONVERSION_TIME] = {convert_time, false},
-    [CONVERSION_TIME_MAIL] = {convert_time, false},
-    [CONVERSION_STACK] = {convert_stack, true},
-    [CONVERSION_ADDRESS] = {convert_address, false},
+    [CONVERSION_NONE] = {convert_nothing, NUMBER},
+    [CONVERSION_DECIMAL] = {convert_decimal, NUMBER},
+    [CONVERSION_UNSIGNED] = {convert_unsigned, NUMBER},
+    [CONVERSION_OCTAL] = {convert_octal, NUMBER},
+    [CONVERSION_HEX] = {convert_hex, NUMBER},
+    [CONVERSION_HEX_UPPER] = {convert_hex, NUMBER},
+    [CONVERSION_CHARACTER] = {convert_character, NUMBER},
+    [CONVERSION_WIDE_CHARACTER] = {convert_wide_character, NUMBER},
+    [CONVERSION_ESCAPED_CHAR] = {convert_escaped_character, NUMBER},
+    [CONVERSION_STRING] = {convert_string, BYTES},
+    [CONVERSION_WIDE_STRING] = {convert_wide_string, BYTES},
+    [CONVERSION_ESCAPED_STRING] = {convert_escaped_string, BYTES},
+    [CONVERSION_FLOAT] = {convert_float, ANY},
+    [CONVERSION_TIME] = {convert_time, NUMBER},
+    [CONVERSION_TIME_MAIL] = {convert_time, NUMBER},
+    [CONVERSION_STACK] = {convert_stack, BYTES},
+    [CONVERSION_ADDRESS] = {convert_address, NUMBER},
 };
 
 void value_convert(struct text *out, const struct format_part *part, const struct value *value) {
@@ -492,7 +500,8 @@ void value_convert(struct text *out, const struct format_part *part, const struc
 
     enum conversion_class class = part->conversion->class;
     bool has_bytes = value->kind != FIELD_INTEGER;
-    if (has_bytes == converters[class].of_bytes || class == CONVERSION_NONE)
+    if (converters[class].wants == ANY || has_bytes == (converters[class].wants == BYTES) ||
+        class == CONVERSION_NONE)
         converters[class].convert(&state);
     else if (has_bytes) /* only of a program that dlang has not checked */
         convert_string(&state);

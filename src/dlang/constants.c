@@ -62,6 +62,19 @@ static const struct constant {
     SAME(O_WRONLY), SAME(CLD_CONTINUED), SAME(CLD_DUMPED), SAME(CLD_EXITED), SAME(CLD_KILLED),
     SAME(CLD_STOPPED), SAME(CLD_TRAPPED),
 
+#if defined(__x86_64__) || defined(__i386__) /* indices of uregs[] */
+    {"R_R15", "int", 0}, {"R_R14", "int", 1}, {"R_R13", "int", 2}, {"R_R12", "int", 3}, {"R_EBP", "int", 4},
+    {"R_FP", "int", 4}, {"R_RBP", "int", 4}, {"R_EBX", "int", 5}, {"R_R1", "int", 5}, {"R_RBX", "int", 5},
+    {"R_R11", "int", 6}, {"R_R10", "int", 7}, {"R_R9", "int", 8}, {"R_R8", "int", 9}, {"R_EAX", "int", 10},
+    {"R_R0", "int", 10}, {"R_RAX", "int", 10}, {"R_ECX", "int", 11}, {"R_RCX", "int", 11},
+    {"R_EDX", "int", 12}, {"R_RDX", "int", 12}, {"R_ESI", "int", 13}, {"R_RSI", "int", 13},
+    {"R_EDI", "int", 14}, {"R_RDI", "int", 14}, {"R_ERR", "int", 15}, {"R_EIP", "int", 16},
+    {"R_PC", "int", 16}, {"R_RIP", "int", 16}, {"R_CS", "int", 17}, {"R_EFL", "int", 18},
+    {"R_PS", "int", 18}, {"R_RFL", "int", 18}, {"R_ESP", "int", 19}, {"R_RSP", "int", 19},
+    {"R_SP", "int", 19}, {"R_SS", "int", 20}, {"R_DS", "int", 21}, {"R_ES", "int", 22}, {"R_FS", "int", 23},
+    {"R_GS", "int", 24}, {"R_TRAPNO", "int", 25},
+#endif
+
     {"ARPHRD_ETHER", "int", 1},
     {"ARPHRD_INFINIBAND", "int", 32},
     {"PR_MODEL_ILP32", "char", 1},

@@ -615,7 +615,7 @@ static void cook_member_of(struct compilation *compilation, struct node *node, c
     if (!node->member)
         compile_fail(compilation, node, "D_TYPE_MEMBER", "%s is not a member of %s", node->text, text);
     node->type = node->member->type;
-    node->is_lvalue = true;
+    node->is_lvalue = type_resolve(node->type)->kind != TYPE_ARRAY;
     node->is_writable = node->left->is_writable;
 }
 

@@ -232,6 +232,12 @@ static unsigned generate_element_address(struct generator *generator, struct nod
         unsigned count = generate_number(generator, (int64_t)base->count);
         emit(generator, OP_LESS_UNSIGNED, count, index, count, 0);
         emit_jump(generator, OP_JUMP_IF, count, &good);
+        if (element->size > 1) { /* DTrace tells the index by the offset, which is unsigned */
+            unsigned size = generate_number(generator, (int64_t)element->size);
+            emit(generator, OP_MULTIPLY, index, index, size, 0);
+            emit(generator, OP_DIVIDE_UNSIGNED, index, index, size, 0);
+            generator->next = size;
+        }
         emit(generator, OP_FAIL, 0, index, 0, FAULT_BAD_INDEX);
         place_label(generator, &good);
     }
@@ -243,6 +249,16 @@ static unsigned generate_element_address(struct generator *generator, struct nod
     return result(generator, reg);
 }
 
+/* A member of what NULL points to is an error of the pointer: its address is 0, not the member's. */
+static void check_pointer(struct generator *generator, const struct node *node, unsigned reg) {
+    struct label good = {0};
+    if (node->kind != NODE_ARROW && (node->left->kind != NODE_UNARY || node->left->op != '*'))
+        return;
+    emit_jump(generator, OP_JUMP_IF, reg, &good);
+    emit(generator, OP_FAIL, 0, reg, 0, FAULT_BAD_ADDRESS);
+    place_label(generator, &good);
+}
+
 static unsigned generate_address(struct generator *generator, struct node *node) {
     unsigned reg;
     switch (node->kind) {
@@ -252,8 +268,10 @@ static unsigned generate_address(struct generator *generator, struct node *node)
     case NODE_ARROW:
         reg = node->kind == NODE_ARROW ? generate_integer(generator, node->left)
                                        : generate_value(generator, node->left);
-        if (node->member->offset)
+        if (node->member->offset) {
+            check_pointer(generator, node, reg);
             emit(generator, OP_ADD_NUMBER, reg, reg, 0, (int32_t)node->member->offset);
+        }
         return reg;
     case NODE_ARRAY:
         return generate_element_address(generator, node);

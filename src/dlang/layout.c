@@ -36,6 +36,8 @@ static char letter(const struct type *type) {
         return 'a';
     case TYPE_POINTER:
         return 'p';
+    case TYPE_FLOAT:
+        return 'f';
     default:
         if (!type->is_signed)
             return 'u';
