@@ -210,8 +210,24 @@ static void cook_logic(struct compilation *compilation, struct node *node) {
     settle_logic(node);
 }
 
+/* Characters further on in a string are a string again: node becomes (string)((char *)s + n). */
+static void become_rest(struct compilation *compilation, struct node *node, const struct type *type) {
+    struct node *sum = memory_allocate(compilation->memory, sizeof *sum);
+    *sum = *node;
+    sum->next = NULL;
+    sum->type = type;
+    node->kind = NODE_CAST;
+    node->left = sum;
+    node->right = NULL;
+    node->type = type_inner(compilation->types, TYPE_STRING);
+}
+
 static void cook_sum(struct compilation *compilation, struct node *node) {
+    bool is_of_string = (is_string(node->left) && cook_is_integer(node->right)) ||
+                        (is_string(node->right) && cook_is_integer(node->left));
     node->type = add_type(compilation, node, node->op == '-');
+    if (is_of_string)
+        become_rest(compilation, node, node->type);
 }
 
 static void cook_product(struct compilation *compilation, struct node *node) {

@@ -248,7 +248,14 @@ bool lexer_is_builtin(const char *name) {
     return false;
 }
 
+static void note_met(struct lexer *lexer) {
+    if (lexer->met)
+        lexer->met->is_seen = true;
+    lexer->met = NULL;
+}
+
 bool lexer_knows(struct lexer *lexer, const char *name) {
+    note_met(lexer);
     const struct lexer_word *word = word_of(lexer, name, strlen(name), false);
     return lexer_is_builtin(name) || (word && (word->is_seen || word->is_variable));
 }
@@ -298,6 +305,8 @@ static void take_name(struct lexer *lexer, struct token *token, const char *text
     const struct type *type = lexer_type(lexer, text);
     struct lexer_word *word = word_of(lexer, text, strlen(text), true);
     const char *next = lexer->at + strspn(lexer->at, blanks);
+    if (lexer->previous != TOKEN_NAME) /* a name becomes known to DTrace once the token behind it is there */
+        note_met(lexer);
     if (type && type_may_follow(lexer)) {
         const char *variables = lexer->previous == '(' ? "=.+" : "=.[+"; /* but "sizeof (t[4])" */
         word->is_variable |= *next != '\0' && strchr(variables, *next) && lexer->braces > 0;
@@ -308,7 +317,8 @@ static void take_name(struct lexer *lexer, struct token *token, const char *text
         show(lexer, lexer->shown, lexer->end);
         lexer->end_seen |= next == lexer->end;
     }
-    word->is_seen |= !type;
+    note_met(lexer);
+    lexer->met = type ? NULL : word;
 }
 
 /* --- numbers, strings --- */

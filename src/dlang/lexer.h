@@ -151,6 +151,7 @@ struct lexer {
     enum lexer_state state;
     int previous;                        /* kind of the token before */
     int parentheses, brackets, braces;   /* open ones */
+    struct lexer_word *met;              /* the last name, until it is noted; or NULL */
     struct lexer_word *words[64];        /* identifiers met before, hashed */
     struct node *pragmas, **pragmas_end; /* for the parser to take: NODE_PRAGMA */
 };

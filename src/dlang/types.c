@@ -544,7 +544,7 @@ bool type_is_text(const struct type *type) {
     if (type->kind != TYPE_POINTER && type->kind != TYPE_ARRAY)
         return false;
     const struct type *base = type_resolve(type->base);
-    return base->kind == TYPE_INTEGER && base->is_char && base->is_signed;
+    return base->kind == TYPE_INTEGER && base->is_char;
 }
 
 bool type_is_by_address(const struct type *type) {

@@ -113,7 +113,7 @@ bool type_is_integer(const struct type *type);    /* also enum */
 bool type_is_scalar(const struct type *type);     /* integer, enum, pointer */
 bool type_is_pointer(const struct type *type);    /* also array */
 bool type_is_string(const struct type *type);     /* string alone */
-bool type_is_text(const struct type *type);       /* string, char *, char[] */
+bool type_is_text(const struct type *type);       /* string, char *, char[], of either sign */
 bool type_is_by_address(const struct type *type); /* struct, union, array */
 
 /* As DTrace's messages write it: "char *", "int [5]", "struct pt". Returns `text`. */

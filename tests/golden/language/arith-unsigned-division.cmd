@@ -1,0 +1,1 @@
+dtrace -xerrtags -qs arith-unsigned-division.d

@@ -1,0 +1,1 @@
+dtrace -xerrtags -qs array-index-negative.d

@@ -1,0 +1,1 @@
+dtrace -xerrtags -qs array-inline-size.d

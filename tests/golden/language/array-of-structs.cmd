@@ -1,0 +1,1 @@
+dtrace -qs array-of-structs.d

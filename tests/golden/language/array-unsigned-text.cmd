@@ -1,0 +1,1 @@
+dtrace -xerrtags -qs array-unsigned-text.d

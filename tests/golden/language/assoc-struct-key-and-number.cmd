@@ -1,0 +1,1 @@
+dtrace -xerrtags -qs assoc-struct-key-and-number.d

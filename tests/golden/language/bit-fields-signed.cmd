@@ -1,0 +1,1 @@
+dtrace -xerrtags -qs bit-fields-signed.d

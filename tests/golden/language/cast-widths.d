@@ -1,0 +1,1 @@
+BEGIN { trace((char)300); trace((unsigned char)300); trace((short)70000); trace((unsigned short)70000); trace((int)0x1ffffffff); trace((int8_t)200); trace((uint8_t)-1); trace((long)-1); trace((unsigned long)-1); exit(0); }

@@ -1,0 +1,1 @@
+dtrace -qs cerr-address-of-array-member.d

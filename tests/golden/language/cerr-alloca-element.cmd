@@ -1,0 +1,1 @@
+dtrace -qs cerr-alloca-element.d

@@ -1,0 +1,1 @@
+dtrace -qs cerr-alloca-null-first.d

@@ -1,0 +1,1 @@
+BEGIN { p = (char *)NULL; p = (char *)alloca(4); exit(0); }

@@ -1,0 +1,1 @@
+enum ze { ZA }; int ZA; BEGIN { exit(0); }

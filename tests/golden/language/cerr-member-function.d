@@ -1,0 +1,1 @@
+struct zs { int f(int); }; BEGIN { exit(0); }

@@ -1,0 +1,2 @@
+#pragma D attributes Stable/Stable/ISA provider dtrace foo
+BEGIN { exit(0); }

@@ -1,0 +1,2 @@
+#pragma D attributes Stable/Stable/ISA pid
+BEGIN { exit(0); }

@@ -1,0 +1,1 @@
+BEGIN { print(curpsinfo); exit(0); }

@@ -1,0 +1,1 @@
+provider dtrace { probe bar(); }; BEGIN { exit(0); }

@@ -1,0 +1,1 @@
+provider foo { probe verylongprobenamethatismorethansixtyfourcharacterslonginalltoseewhathappens(int x); }; BEGIN { exit(0); }

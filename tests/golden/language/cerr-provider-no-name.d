@@ -1,0 +1,1 @@
+provider foo { probe bar(int) : (int); }; BEGIN { exit(0); }

@@ -1,0 +1,1 @@
+provider foo { probe bar(int x, int x); }; BEGIN { exit(0); }

@@ -1,0 +1,1 @@
+provider foo { probe bar(); probe bar(); }; BEGIN { exit(0); }

@@ -1,0 +1,1 @@
+int curpsinfo; BEGIN { exit(0); }

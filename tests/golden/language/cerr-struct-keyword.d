@@ -1,0 +1,1 @@
+struct int { int a; }; BEGIN { exit(0); }

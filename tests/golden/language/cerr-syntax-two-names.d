@@ -1,0 +1,1 @@
+BEGIN { zz zz; exit(0); }

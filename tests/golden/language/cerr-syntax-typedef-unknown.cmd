@@ -1,0 +1,1 @@
+dtrace -xerrtags -qs cerr-syntax-typedef-unknown.d

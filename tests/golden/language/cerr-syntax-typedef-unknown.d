@@ -1,0 +1,1 @@
+typedef x x; BEGIN { exit(0); }

@@ -1,0 +1,1 @@
+dtrace -qs cerr-type-name-named.d

@@ -1,0 +1,1 @@
+BEGIN { trace(sizeof(int nosuch)); exit(0); }

@@ -1,0 +1,1 @@
+dtrace -xerrtags -qs cerr-typedef-of-variable.d

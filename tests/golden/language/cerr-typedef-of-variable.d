@@ -1,0 +1,1 @@
+int zt; typedef int zt; BEGIN { zt = 1; exit(0); }

@@ -1,0 +1,1 @@
+unsigned size_t x; BEGIN { exit(0); }

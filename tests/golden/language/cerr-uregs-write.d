@@ -1,0 +1,1 @@
+BEGIN { uregs[0] = 1; exit(0); }

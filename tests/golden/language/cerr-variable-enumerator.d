@@ -1,0 +1,1 @@
+int ZA; enum ze { ZA }; BEGIN { trace(ZA); exit(0); }

@@ -1,0 +1,1 @@
+BEGIN { *(char *)alloca(1) = 'x'; exit(0); }

@@ -1,0 +1,1 @@
+dtrace -xerrtags -qs const-escapes-wide.d

@@ -1,0 +1,1 @@
+enum ze { ZA = 0x7fffffff, ZB }; BEGIN { exit(0); }

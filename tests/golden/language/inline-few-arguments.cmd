@@ -1,0 +1,1 @@
+dtrace -xerrtags -qs inline-few-arguments.d

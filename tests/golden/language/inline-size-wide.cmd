@@ -1,0 +1,1 @@
+dtrace -xerrtags -qs inline-size-wide.d

@@ -1,0 +1,1 @@
+dtrace -xerrtags -qs null-member-dot.d

@@ -1,0 +1,1 @@
+dtrace -qs offsetof-members.d

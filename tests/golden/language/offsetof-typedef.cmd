@@ -1,0 +1,1 @@
+dtrace -qs offsetof-typedef.d

@@ -1,0 +1,1 @@
+dtrace -qs pointer-arithmetic.d

@@ -1,0 +1,1 @@
+dtrace -qs pointer-of-element.d

@@ -1,0 +1,1 @@
+dtrace -xerrtags -qs pointer-unsigned-text.d

@@ -1,0 +1,1 @@
+unsigned char *x; BEGIN { x = "abc"; exit(0); }

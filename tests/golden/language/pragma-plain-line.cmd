@@ -1,0 +1,1 @@
+dtrace -xerrtags -qs pragma-plain-line.d

@@ -1,0 +1,1 @@
+BEGIN { print("abc"); exit(0); }

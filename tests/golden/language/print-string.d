@@ -1,0 +1,1 @@
+BEGIN { s = "abc"; print(s); exit(0); }

@@ -1,0 +1,1 @@
+dtrace -xerrtags -qs printf-float-members.d

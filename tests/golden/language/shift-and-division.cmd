@@ -1,0 +1,1 @@
+dtrace -xerrtags -qs shift-and-division.d

@@ -1,0 +1,1 @@
+dtrace -qs sizeof-promoted.d

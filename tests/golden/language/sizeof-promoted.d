@@ -1,0 +1,1 @@
+BEGIN { trace(sizeof((char)1)); trace(sizeof((char)1 + (char)1)); trace(sizeof(-(char)1)); trace(sizeof(~(short)1)); trace(sizeof(!(char)1)); trace(sizeof((char)1 << 1LL)); trace(sizeof(1 ? (char)1 : (short)1)); trace(sizeof(1 == 1LL)); exit(0); }

@@ -1,0 +1,1 @@
+dtrace -xerrtags -qs sizeof-psinfo.d

@@ -1,0 +1,1 @@
+dtrace -xerrtags -qs str-escapes-hex.d

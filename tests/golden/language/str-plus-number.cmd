@@ -1,0 +1,1 @@
+dtrace -xerrtags -qs str-plus-number.d

@@ -1,0 +1,1 @@
+BEGIN { s = "abcdef"; t = s + 2; trace(t); trace(sizeof(s + 1)); trace(strlen(s + 2)); trace(*(s + 1)); trace(strjoin(s + 3, "x")); trace(s + 1 == "bcdef"); trace("xyz" + 1); trace(1 + s); trace(s - 0); exit(0); }

@@ -1,0 +1,1 @@
+dtrace -qs struct-bit-fields.d

@@ -1,0 +1,1 @@
+dtrace -qs union-overlap.d
