@@ -25,12 +25,16 @@ static const struct stability stabilities[] = {
 };
 
 static size_t stability_of(const char *provider) {
-    return strcmp(provider, "dtrace") == 0 ? 0 : strcmp(provider, "profile") == 0 ? 1 : is_python(provider) ? 3 : 2;
+    return strcmp(provider, "dtrace") == 0    ? 0
+           : strcmp(provider, "profile") == 0 ? 1
+           : is_python(provider)              ? 3
+                                              : 2;
 }
 
 static void print_stability(const char *what, const struct stability *stability) {
-    command_print("\t%s Attributes\n\t\tIdentifier Names: %s\n\t\tData Semantics:   %s\n\t\tDependency Class: %s\n\n",
-                  what, stability->names, stability->semantics, stability->dependency);
+    command_print(
+        "\t%s Attributes\n\t\tIdentifier Names: %s\n\t\tData Semantics:   %s\n\t\tDependency Class: %s\n\n",
+        what, stability->names, stability->semantics, stability->dependency);
 }
 
 void stability_of_enablings(const struct program_header *program, size_t first, size_t count) {

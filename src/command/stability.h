@@ -8,7 +8,8 @@
 
 #include <stddef.h>
 
-/* "Stability attributes for ...": the least that holds for these enablings of a program, and for its statements. */
+/* "Stability attributes for ...": the least that holds for these enablings of a program, and for its
+ * statements. */
 void stability_of_enablings(const struct program_header *program, size_t first, size_t count);
 
 /* A probe of this provider and, indented below it, its arguments; "": some provider. */

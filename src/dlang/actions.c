@@ -85,7 +85,8 @@ static void record_bytes(struct generator *generator, unsigned address, const st
 /* A value as its type has it. */
 static void record_value(struct generator *generator, struct node *node) {
     const struct type *type = type_resolve(node->type);
-    bool is_characters = type->kind == TYPE_ARRAY && type_is_text(type);
+    bool is_characters =
+        type->kind == TYPE_ARRAY && type_is_text(type) && type_resolve(type->base)->is_signed;
     if (type->kind == TYPE_STRING || is_characters) {
         record_text(generator, node);
         return;

@@ -1,7 +1,8 @@
 /*
- * alloca.c: which values are addresses of the program's own memory, from alloca() and copyin(). DTrace keeps them
- * apart from all other addresses, since its two kinds of memory are read and written by different means: a variable
- * holds one kind throughout, and bcopy() and copyinto() write to that memory alone. The engine would not mind.
+ * alloca.c: which values are addresses of the program's own memory, from alloca() and copyin(). DTrace keeps
+ * them apart from all other addresses, since its two kinds of memory are read and written by different means:
+ * a variable holds one kind throughout, and bcopy() and copyinto() write to that memory alone. The engine
+ * would not mind.
  */
 #include "calls.h"
 #include "compile.h"
@@ -43,7 +44,8 @@ static bool binary_gives_alloca(const struct node *node) {
     return node->left->is_alloca || node->right->is_alloca;
 }
 
-/* What an address leads to: it lies there, but its value is its own; an array is the address of its elements. */
+/* What an address leads to: it lies there, but its value is its own; an array is the address of its elements.
+ */
 static void lead_to(struct node *node, bool lies_in_alloca) {
     node->lies_in_alloca = lies_in_alloca;
     node->is_alloca = lies_in_alloca && type_resolve(node->type)->kind == TYPE_ARRAY;
@@ -104,8 +106,9 @@ void alloca_assign(struct compilation *compilation, const struct node *node) {
     if (!is_variable(left))
         return;
     if (right->kind == NODE_TERNARY && right->left->is_alloca != right->right->is_alloca)
-        compile_fail(compilation, node, "D_ALLOCA_INCOMPAT",
-                     "ternary conditional with alloca and non-alloca branches cannot be assigned to a variable");
+        compile_fail(
+            compilation, node, "D_ALLOCA_INCOMPAT",
+            "ternary conditional with alloca and non-alloca branches cannot be assigned to a variable");
     if (right->kind == NODE_INTEGER && right->value == 0) /* NULL is of both kinds */
         return;
     enum memory_kind memory = right->is_alloca ? MEMORY_ALLOCA : MEMORY_OTHER;

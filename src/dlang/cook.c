@@ -405,7 +405,8 @@ static void cook_assign(struct compilation *compilation, struct node *node, enum
                          "operator = may not be applied to operand of type \"char [%zu]\"",
                          right->type->size);
         if (is_new && right->kind == NODE_XLATE && !right->translates_pointer)
-            compile_fail(compilation, node, "D_UNKNOWN", "internal error -- no support for translated types yet");
+            compile_fail(compilation, node, "D_UNKNOWN",
+                         "internal error -- no support for translated types yet");
         if (is_new && right->kind == NODE_XLATE && !right->left) /* curpsinfo has a type of its own */
             name_learn_type(left, right->source_type);
         else if (is_new && cook_is_dynamic(left) && !cook_is_dynamic(right))
@@ -478,7 +479,8 @@ static void cook_address_of(struct compilation *compilation, struct node *node) 
 
 /* To ask for the size of a variable that has no type yet makes it an int64_t; but a global must be known. */
 static enum use size_use(const struct node *operand) {
-    bool is_variable = (operand->kind == NODE_NAME && operand->scope != NODE_GLOBAL) || operand->kind == NODE_ARRAY;
+    bool is_variable =
+        (operand->kind == NODE_NAME && operand->scope != NODE_GLOBAL) || operand->kind == NODE_ARRAY;
     return is_variable ? USE_STEP : USE_READ;
 }
 

@@ -118,7 +118,8 @@ static uint8_t kind_of(const struct type *type) {
 
 /* A struct, union or array as a key is its bytes, in so many integers. */
 static unsigned words_of_key(const struct type *type) {
-    return type_is_by_address(type) && !type_is_text(type) ? (unsigned)((type_resolve(type)->size + 7) / 8) : 1;
+    return type_is_by_address(type) && !type_is_text(type) ? (unsigned)((type_resolve(type)->size + 7) / 8)
+                                                           : 1;
 }
 
 /* How many keys of the program the keys of the identifier are. */
@@ -173,7 +174,8 @@ static bool is_symbol_call(const struct node *node) {
     return node->kind == NODE_CALL && type_resolve(node->type)->kind == TYPE_SYMBOL;
 }
 
-/* The bytes of a struct, eight to a register; what is left over comes as its largest parts, one beside the other. */
+/* The bytes of a struct, eight to a register; what is left over comes as its largest parts, one beside the
+ * other. */
 static void generate_key_words(struct generator *generator, struct node *key, const struct type *type) {
     size_t size = type_resolve(type)->size;
     unsigned words = words_of_key(type), first = generator->next;

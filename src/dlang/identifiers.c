@@ -72,8 +72,7 @@ struct identifiers *identifiers_new(struct memory *memory, struct types *types) 
         builtin->unimplemented = i == BUILTIN_IPL;
     }
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
-        struct identifier *other =
-            identifier_add(identifiers, SPACE_GLOBALS, others[i].kind, others[i].name);
+        struct identifier *other = identifier_add(identifiers, SPACE_GLOBALS, others[i].kind, others[i].name);
         const char *translation = psinfo_translation(others[i].name);
         if (translation) { /* DTrace has them from a library */
             other->type = type_pointer_to(types, type_named(types, translation));

@@ -72,23 +72,24 @@ struct node {
     size_t text_length; /* of NODE_STRING, which may hold '\0' */
     uint64_t value;     /* NODE_INTEGER */
     struct node *left, *right, *condition;
-    struct node *list;              /* arguments, keys, descriptions, members */
-    const char *parts[4];           /* NODE_DESCRIPTION: "" when not given */
-    bool no_actions;                /* NODE_CLAUSE: without braces: the default action */
-    unsigned depth;                 /* of the tree under an expression; at most PARSER_DEPTH_MAX */
-    bool parenthesized;             /* expression in ( ): matters to messages */
-    bool is_extern;                 /* NODE_DECLARATION */
-    bool is_number;                 /* NODE_DESCRIPTION: a probe's id */
-    const struct type *source_type; /* NODE_TRANSLATOR: what it translates; NODE_XLATE: to what, when cooked */
-    const struct type *type;        /* of a constant, cast, declaration: by the parser; else by cook.c */
+    struct node *list;    /* arguments, keys, descriptions, members */
+    const char *parts[4]; /* NODE_DESCRIPTION: "" when not given */
+    bool no_actions;      /* NODE_CLAUSE: without braces: the default action */
+    unsigned depth;       /* of the tree under an expression; at most PARSER_DEPTH_MAX */
+    bool parenthesized;   /* expression in ( ): matters to messages */
+    bool is_extern;       /* NODE_DECLARATION */
+    bool is_number;       /* NODE_DESCRIPTION: a probe's id */
+    const struct type
+        *source_type;        /* NODE_TRANSLATOR: what it translates; NODE_XLATE: to what, when cooked */
+    const struct type *type; /* of a constant, cast, declaration: by the parser; else by cook.c */
     /* by cook.c: */
     struct identifier *identifier;
     const struct type_member *member; /* MEMBER, ARROW */
     bool is_constant;                 /* value is known */
-    bool is_lvalue, is_writable; /* is_writable: also what a pointer of the program's leads to */
-    bool is_alloca;              /* its value comes from the address of alloca'd memory */
-    bool lies_in_alloca;         /* it is a place in such memory */
-    bool translates_pointer; /* NODE_XLATE: to a pointer */
+    bool is_lvalue, is_writable;      /* is_writable: also what a pointer of the program's leads to */
+    bool is_alloca;                   /* its value comes from the address of alloca'd memory */
+    bool lies_in_alloca;              /* it is a place in such memory */
+    bool translates_pointer;          /* NODE_XLATE: to a pointer */
 };
 
 struct types;

@@ -184,7 +184,8 @@ static void expect_provider(struct lexer *lexer, const struct directive *directi
     while (i < sizeof parts / sizeof *parts && strcmp(parts[i], part) != 0)
         i++;
     if (i == sizeof parts / sizeof *parts)
-        lexer_fail(lexer, "invalid component \"%.200s\" in attribute #pragma for provider %.200s", name, part);
+        lexer_fail(lexer, "invalid component \"%.200s\" in attribute #pragma for provider %.200s", name,
+                   part);
     expect_name(lexer, directive, NULL, name);
 }
 

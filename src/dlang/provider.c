@@ -1,6 +1,6 @@
 /*
- * provider.c: a program's own declarations of providers. The probes are those of the traced process, whatever is
- * declared of them; what DTrace finds wrong with a declaration by itself is found here.
+ * provider.c: a program's own declarations of providers. The probes are those of the traced process, whatever
+ * is declared of them; what DTrace finds wrong with a declaration by itself is found here.
  */
 #include "compile.h"
 #include "names.h"
@@ -46,7 +46,8 @@ static void check_output(struct compilation *compilation, const struct node *pro
 }
 
 /* A provider that is there has the probes that it has. */
-static void check_known(struct compilation *compilation, const struct node *provider, const struct node *probe) {
+static void check_known(struct compilation *compilation, const struct node *provider,
+                        const struct node *probe) {
     const struct dlang_probes *probes = &compilation->settings->probes;
     if (strcmp(provider->text, "dtrace") != 0 ||
         probes->match(probes->context, provider->text, "", "", probe->text) > 0)

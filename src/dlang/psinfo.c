@@ -10,7 +10,8 @@
 struct member {
     const char *name, *type;
     size_t count;
-    const char *value; /* a name of D or a number; "": DTrace's translator asks the kernel; NULL: it has none */
+    const char
+        *value; /* a name of D or a number; "": DTrace's translator asks the kernel; NULL: it has none */
 };
 
 #define DATA_MODEL (sizeof(void *) == 8 ? "PR_MODEL_LP64" : "PR_MODEL_ILP32")
@@ -124,7 +125,8 @@ void psinfo_define(struct types *types) {
         for (const struct member *member = structures[i].members; member->name; member++) {
             const struct type *type = type_named(types, member->type);
             members[count++] = (struct type_member){
-                .name = member->name, .type = member->count ? type_array_of(types, type, member->count) : type};
+                .name = member->name,
+                .type = member->count ? type_array_of(types, type, member->count) : type};
         }
         const struct type *forward = type_declare_tag(types, TYPE_STRUCT, structures[i].tag);
         type_define_alias(types, structures[i].alias,

@@ -2,8 +2,8 @@
  * types.c: the types of D. A table of names for each of C's name spaces, and the layout of structs, unions
  * and bit-fields, which is DTrace's.
  */
-#include "psinfo.h"
 #include "types.h"
+#include "psinfo.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -12,7 +12,15 @@
 enum { BUCKETS = 256 };
 
 /* C's name spaces, and one for D's inlines that are numbers. */
-enum space { SPACE_TYPE, SPACE_STRUCT, SPACE_UNION, SPACE_ENUM, SPACE_ENUMERATOR, SPACE_CONSTANT, SPACE_COUNT };
+enum space {
+    SPACE_TYPE,
+    SPACE_STRUCT,
+    SPACE_UNION,
+    SPACE_ENUM,
+    SPACE_ENUMERATOR,
+    SPACE_CONSTANT,
+    SPACE_COUNT
+};
 
 struct entry {
     struct entry *next; /* in the bucket */

@@ -463,7 +463,8 @@ static void test_names(void) {
         struct types *types = types_new(&memory, 256);
         CHECK_OF(type_is_text(type_named(types, "char *")), "char *");
         CHECK_OF(type_is_text(type_named(types, "int8_t *")), "int8_t *");
-        CHECK_OF(!type_is_text(type_named(types, "uint8_t *")), "uint8_t *");
+        CHECK_OF(type_is_text(type_named(types, "uint8_t *")), "uint8_t *");
+        CHECK_OF(!type_is_text(type_named(types, "int16_t *")), "int16_t *");
         CHECK_OF(type_named(types, "nosuch_t") == NULL, "nosuch_t");
         CHECK_OF(type_named(types, "struct nosuch *") == NULL, "struct nosuch *");
         CHECK_OF(strcmp(type_print(type_named(types, "const char *"), text, sizeof text), "const char *") ==
