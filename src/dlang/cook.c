@@ -181,10 +181,17 @@ static void compare_constants(struct node *node) {
         become_number(node, (node->op == TOKEN_EQUAL) == same);
 }
 
+/* Two of one type are compared by their places. */
+static bool are_structs(const struct node *node) {
+    enum type_kind kind = type_resolve(node->left->type)->kind;
+    return (kind == TYPE_STRUCT || kind == TYPE_UNION) && type_same(node->left->type, node->right->type);
+}
+
 static void cook_compare(struct compilation *compilation, struct node *node) {
     const struct node *left = node->left, *right = node->right;
     bool good = (is_arithmetic(left) && is_arithmetic(right)) || are_pointers(compilation, left, right) ||
-                (cook_is_text(left) && cook_is_text(right) && (is_string(left) || is_string(right)));
+                (cook_is_text(left) && cook_is_text(right) && (is_string(left) || is_string(right))) ||
+                are_structs(node);
     if (!good)
         fail_incompatible(compilation, node);
     node->type = type_int(compilation);

@@ -483,6 +483,16 @@ static void become_value(struct compilation *compilation, struct node *node, con
     cook(compilation, node, USE_READ);
 }
 
+static void become_cast(struct compilation *compilation, struct node *node, const struct type *type) {
+    struct node *value = memory_allocate(compilation->memory, sizeof *value);
+    *value = *node;
+    value->next = NULL;
+    struct node *cast = make_cast(compilation, node, value, type);
+    cook(compilation, cast, USE_READ);
+    replace(node, cast);
+    node->is_lvalue = true; /* but not to be written */
+}
+
 bool name_kernel_member(struct compilation *compilation, struct node *node) {
     const struct node *name = node->left;
     if (name->kind != NODE_NAME || name->scope != NODE_GLOBAL)
@@ -492,8 +502,11 @@ bool name_kernel_member(struct compilation *compilation, struct node *node) {
     if (!identifier || identifier->kind != IDENTIFIER_KERNEL)
         return false;
     const char *value = psinfo_value(name->text, node->text);
+    const char *type = psinfo_number_type(name->text, node->text);
     if (value) {
         become_value(compilation, node, value);
+        if (type)
+            become_cast(compilation, node, type_named(compilation->types, type));
         return true;
     }
     if (psinfo_translation(name->text) && !psinfo_translates(name->text, node->text))

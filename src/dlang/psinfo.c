@@ -157,6 +157,12 @@ const char *psinfo_value(const char *variable, const char *name) {
     return member && member->value && *member->value ? member->value : NULL;
 }
 
+const char *psinfo_number_type(const char *variable, const char *name) {
+    const struct member *member = find(variable, name);
+    return member && member->type && member->count == 0 && strcmp(member->type, "string") != 0 ? member->type
+                                                                                               : NULL;
+}
+
 bool psinfo_translates(const char *variable, const char *name) {
     const struct member *member = find(variable, name);
     return member && member->value;

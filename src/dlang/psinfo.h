@@ -19,6 +19,9 @@ const char *psinfo_translation(const char *variable);
    it of itself. */
 const char *psinfo_value(const char *variable, const char *member);
 
+/* The D type of the member: "char"; NULL: it has none here, or is no number. */
+const char *psinfo_number_type(const char *variable, const char *member);
+
 /* Has DTrace a translation of this member of psinfo_t or lwpsinfo_t, whether or not it can be had here? */
 bool psinfo_translates(const char *variable, const char *member);
 

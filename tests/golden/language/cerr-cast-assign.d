@@ -1,0 +1,1 @@
+BEGIN { x = (string)"abc"; y = (char *)"abc"; exit(0); }

@@ -1,0 +1,1 @@
+BEGIN { s = "abc"; trace((long)s); exit(0); }

@@ -1,0 +1,1 @@
+dtrace -xerrtags -qs cerr-enum-twice.d

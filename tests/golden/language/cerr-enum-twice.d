@@ -1,0 +1,1 @@
+enum ze { ZA }; enum ze { ZB }; BEGIN { exit(0); }

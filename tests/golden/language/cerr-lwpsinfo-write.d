@@ -1,0 +1,1 @@
+BEGIN { curlwpsinfo->pr_state = 5; exit(0); }

@@ -1,0 +1,1 @@
+struct zs { int; }; BEGIN { exit(0); }

@@ -1,0 +1,1 @@
+int u64; BEGIN { exit(0); }

@@ -1,0 +1,1 @@
+BEGIN { trace((void)5); exit(0); }

@@ -1,0 +1,1 @@
+BEGIN { @[curpsinfo->pr_dmodel, curlwpsinfo->pr_state] = count(); exit(0); }

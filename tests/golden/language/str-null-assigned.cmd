@@ -1,0 +1,1 @@
+dtrace -xerrtags -qs str-null-assigned.d

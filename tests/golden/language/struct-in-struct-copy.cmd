@@ -1,0 +1,1 @@
+dtrace -xerrtags -qs struct-in-struct-copy.d

@@ -1,0 +1,1 @@
+dtrace -xerrtags -qs this-of-other-clause.d

@@ -1,0 +1,1 @@
+dtrace -xerrtags -qs typedef-array-member.d

@@ -1,0 +1,1 @@
+dtrace -xerrtags -qs var-across-clauses.d

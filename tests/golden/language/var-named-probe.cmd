@@ -1,0 +1,1 @@
+dtrace -xerrtags -qs var-named-probe.d
