@@ -290,11 +290,11 @@ static void cook_argument(struct compilation *compilation, struct node *node) {
 static void cook_register(struct compilation *compilation, struct node *node) {
     const struct node *index = node->list;
     cook_count(compilation, node, "uregs", "[ ]", "arg", node_count(index), 1, 1);
-    if (index->kind != NODE_INTEGER)
+    if (!index || index->kind != NODE_INTEGER)
         compile_fail(compilation, node, "D_PROTO_ARG",
                      "uregs[ ] argument #1 is incompatible with prototype:\n\tprototype: integer constant\n"
                      "\t argument: %s",
-                     cook_describe(compilation, index));
+                     index ? cook_describe(compilation, index) : "void");
     if ((int64_t)index->value < 0)
         compile_fail(compilation, node, "D_REGS_IDX", "index %lld is out of range for array uregs",
                      (long long)index->value);
