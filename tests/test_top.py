@@ -168,7 +168,9 @@ def test_the_idle_are_counted_only_when_asked_for(environment, target):
 def test_of_a_process_that_only_sleeps_the_table_says_how_to_see_it(environment, tmux, tmp_path):
     with program(tmp_path, environment, SLEEPS) as sleeper:
         result = run(environment, "top", "--seconds", 1, sleeper.pid)
-        assert result.stdout.splitlines()[-1] == "  no thread has run: -i (--idle) counts those that wait, too"
+        assert (
+            result.stdout.splitlines()[-1] == "  no thread has run: -i (--idle) counts those that wait, too"
+        )
         assert "no thread has run" not in run(environment, "top", "-i", "--seconds", 1, sleeper.pid).stdout
         assert "no thread has held the GIL" in run(environment, "top", "-g", "-d", 1, sleeper.pid).stdout
         start(tmux, sleeper.pid)
