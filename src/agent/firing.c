@@ -42,7 +42,8 @@ struct traced {
     const struct event *event; /* at hand, while inside */
     bool samples;              /* it is the sampler's, and fires for another thread */
     uint64_t version;          /* of `live` that `only` holds for */
-    struct engine_thread *only[PROBE_COUNT]; /* of the one session that listens to this probe; else NULL */
+    struct engine_thread
+        *only[PROBE_COUNT]; /* of the one session that listens to this probe of code; else NULL */
     struct {
         uint64_t serial;              /* of the session that `thread` is for */
         struct engine_thread *thread; /* NULL: there was no room in the arena */
@@ -252,11 +253,19 @@ struct engine_probe firing_probe(enum probe probe) {
     return described;
 }
 
+/* Does its event have nothing but a code object and arguments? */
+static inline bool is_of_code(enum probe probe) {
+    return shapes[probe].has_code && !shapes[probe].function;
+}
+
+static inline struct engine_event describe_of_code(enum probe probe, const struct event *event) {
+    const struct code_record *code = event->code;
+    return (struct engine_event){probe, code->id, code->file, code->func, event->arguments};
+}
+
 static inline struct engine_event describe(enum probe probe, const struct event *event) {
     const struct code_record *code = event->code;
     int function = shapes[probe].function;
-    if (LIKELY(code && shapes[probe].has_code && !function))
-        return (struct engine_event){probe, code->id, code->file, code->func, event->arguments};
     return (struct engine_event){
         .probe = probe,
         .code_id = code && shapes[probe].has_code ? code->id : 0,
@@ -285,28 +294,32 @@ static __attribute__((noinline)) void fire_each(struct traced *thread, enum prob
             engine_thread = find_room(thread, place);
         if (!engine_thread)
             continue;
-        if (is_one)
+        if (is_one && is_of_code(probe))
             thread->only[probe] = engine_thread;
         engine_fire(engine_thread, &described);
     }
 }
 
-/* A thread that fires for the first time, where there is a session to fire for. */
-static __attribute__((noinline)) struct traced *first_of_thread(enum probe probe) {
+static void fire(void *context, enum probe probe, const struct event *event);
+
+/* A thread's first event, if there is a session to fire for. */
+static __attribute__((noinline)) void fire_first(void *context, enum probe probe, const struct event *event) {
     bool heard = (live->listening[probe] & __atomic_load_n(&live->admitted, __ATOMIC_RELAXED)) != 0;
-    return heard ? introduce() : NULL;
+    if (heard && introduce())
+        fire(context, probe, event);
 }
 
 static void fire(void *context, enum probe probe, const struct event *event) {
-    (void)context;
     struct traced *thread = self;
-    if (UNLIKELY(!thread) && !(thread = first_of_thread(probe)))
+    if (UNLIKELY(!thread)) {
+        fire_first(context, probe, event);
         return;
+    }
     uint32_t before = enter(thread);
-    thread->event = event;
     struct engine_thread *only = thread->only[probe];
+    thread->event = event;
     if (LIKELY(only && thread->version == __atomic_load_n(&live->version, __ATOMIC_ACQUIRE))) {
-        struct engine_event described = describe(probe, event);
+        struct engine_event described = describe_of_code(probe, event);
         engine_fire(only, &described);
     } else {
         fire_each(thread, probe, event);

@@ -426,35 +426,37 @@ static inline ALWAYS_INLINE void make_ready(struct engine_thread *thread) {
     thread->stack_at = thread->stack_first;
     thread->scratch_used = 0;
     thread->skipped = false;
+    thread->record.at = NULL;
 }
 
 static inline ALWAYS_INLINE void run_clause(struct engine_thread *thread, const struct ready *ready) {
     const struct program_instruction *at;
-    thread->ready = ready;
-    thread->record.at = NULL;
     make_ready(thread);
-    bool done = ready->plan ? !quick_run(thread, ready, ready + 1, &at) : vm_run(thread, ready->code, &at);
-    if (__builtin_expect(done, 1)) {
-        if (!ready->plan && (ready->flags & CLAUSE_RECORDS) && !thread->skipped)
-            record_commit(thread);
-        if (thread->speculation || thread->commit_count)
-            speculation_leave(thread);
+    if (ready->plan) {
+        quick_run(thread, ready, ready + 1);
     } else {
-        thread->record.at = NULL;
-        speculation_leave(thread);
-        run_errors(thread, plan_instruction(thread->engine, ready, at));
+        thread->ready = ready;
+        if (!LIKELY(vm_run(thread, ready->code, &at)))
+            clause_failed(thread, ready, at);
+        else if ((ready->flags & CLAUSE_RECORDS) && !thread->skipped)
+            record_commit(thread);
     }
+    if (thread->speculation || thread->commit_count)
+        speculation_leave(thread);
 }
 
-/* Of a plain clause. */
-static __attribute__((noinline)) void fail_plain(struct engine_thread *thread, const struct ready *ready,
-                                                 const struct program_instruction *at) {
+void clause_failed(struct engine_thread *thread, const struct ready *ready,
+                   const struct program_instruction *at) {
+    bool was_firing = thread->firing;
+    int program_errno = errno;
+    if (!was_firing) /* a plain clause */
+        thread->saved_errno = program_errno;
     thread->firing = true;
-    thread->saved_errno = errno;
     thread->record.at = NULL;
+    speculation_leave(thread);
     run_errors(thread, plan_instruction(thread->engine, ready, at));
-    errno = thread->saved_errno;
-    thread->firing = false;
+    thread->firing = was_firing;
+    errno = program_errno;
 }
 
 /* Records a fault and runs the clauses of the ERROR probe; what fails in those is lost. In a clause of BEGIN
@@ -509,20 +511,18 @@ static inline ALWAYS_INLINE void run_all(struct engine_thread *thread, const str
         record_flush_deferred(thread);
 }
 
-/* The same of clauses that call nobody: errno stays, and no event can come from within. */
-static inline ALWAYS_INLINE void run_plain(struct engine_thread *thread, const struct ready_list *list) {
-    const struct ready *end = list->items + list->count, *next = list->items, *failed;
-    const struct program_instruction *at;
-    while (UNLIKELY((failed = quick_run(thread, next, end, &at)) != NULL)) {
-        fail_plain(thread, failed, at);
-        next = failed + 1;
-    }
-}
-
 /* Nothing can be said beforehand about which clauses run: they are looked for now. */
 static __attribute__((noinline)) void fire_undecided(struct engine_thread *thread) {
     uint32_t count = verdict_candidates(thread->engine, thread->probe, thread->event, thread->candidates);
     run_all(thread, thread->candidates, count);
+}
+
+static inline ALWAYS_INLINE void set_firing(struct engine_thread *thread, const struct engine_event *event,
+                                            const struct probe_info *probe, const struct engine_code *code) {
+    thread->event = event;
+    thread->probe = probe;
+    thread->code = code;
+    thread->timestamp = 0;
 }
 
 /* The other ways: one whose time is taken, one that is not decided, or that needs more than a plain one. */
@@ -544,26 +544,37 @@ static __attribute__((noinline)) void fire_apart(struct engine_thread *thread,
     thread->firing = false;
 }
 
+/* Not decided yet for this code object, if it can be now. */
+static __attribute__((noinline)) void fire_new(struct engine_thread *thread,
+                                               const struct engine_event *event) {
+    const struct engine_code *code = NULL;
+    const struct ready_list *list = verdict_decide(thread->engine, event, &code);
+    if ((list && !list->count) || thread->firing)
+        return;
+    set_firing(thread, event, &thread->engine->probes[event->probe], code);
+    fire_apart(thread, list);
+}
+
+/* Clauses that are plain call nobody: errno stays, and no event can come from within. */
 void engine_fire(struct engine_thread *thread, const struct engine_event *event) {
-    struct engine *engine = thread->engine;
+    const struct engine *engine = thread->engine;
     const struct probe_info *probe = &engine->probes[event->probe];
     const struct engine_code *code = NULL;
     const struct ready_list *list = probe->list;
     uint64_t firings = ++thread->firings;
-    if (event->code_id && probe->has_code) {
+    if (LIKELY(event->code_id && probe->has_code)) {
         code = verdict_code(engine, event->code_id);
         list = code ? __atomic_load_n(&code->lists[event->probe], __ATOMIC_ACQUIRE) : NULL;
-        if (UNLIKELY(!list))
-            list = verdict_decide(engine, event, &code);
+        if (UNLIKELY(!list)) {
+            fire_new(thread, event);
+            return;
+        }
     }
-    if ((list && !list->count) || thread->firing)
+    if (UNLIKELY(thread->firing) || (list && !list->count))
         return;
-    thread->event = event;
-    thread->probe = probe;
-    thread->code = code;
-    thread->timestamp = 0;
+    set_firing(thread, event, probe, code);
     if (LIKELY(list && list->is_plain && firings % SPENT_SAMPLE != 0))
-        run_plain(thread, list);
+        quick_run(thread, list->items, list->items + list->count);
     else
         fire_apart(thread, list);
 }

@@ -242,6 +242,11 @@ static inline uint64_t thread_now(struct engine_thread *thread) {
 void thread_drop(struct engine_thread *thread, enum drop cause);
 struct value thread_builtin(struct engine_thread *thread, enum builtin builtin);
 
+/* A clause has ended with a fault, at an instruction of its own code: records it and runs the clauses of
+ * ERROR. */
+void clause_failed(struct engine_thread *thread, const struct ready *ready,
+                   const struct program_instruction *at);
+
 /* vm.c: runs a clause from `code` on. False: a fault, in thread->fault and fault_value; *instruction is
  * where. */
 bool vm_run(struct engine_thread *thread, const struct program_instruction *code,

@@ -13,8 +13,9 @@
     OPCODE(END, "---")                                                                                       \
     OPCODE(COMMIT, "---") /* the record, and the end */                                                      \
     OPCODE(RECORD, "---") /* a whole record, of the integers in a of so many instructions that follow */     \
-    OPCODE(FIELD, "-R-")  /* such a one */                                                                   \
-    OPCODE(SLOW, "---")   /* vm_run, from the plan's `slow` with that index on */                            \
+    OPCODE(RECORD_ARGUMENT, "---") /* a whole record, of that argument */                                    \
+    OPCODE(FIELD, "-R-")           /* such a one */                                                          \
+    OPCODE(SLOW, "---")            /* vm_run, from the plan's `slow` with that index on */                   \
     OPCODE(SET, "W--")                                                                                       \
     OPCODE(SET_LONG, "W--")                                                                                  \
     OPCODE(TEXT, "V--")                                                                                      \
@@ -99,37 +100,65 @@ static __attribute__((noinline)) bool known_slowly(struct engine_thread *thread,
 /* A whole record, where it is not sure of its room. */
 static __attribute__((noinline)) void record_slowly(struct engine_thread *thread,
                                                     const struct quick_instruction *at) {
+    thread->record.at = NULL;
     for (int32_t i = 1; i <= at->immediate; i++)
         record_integer(thread, INTEGER(at[i].a));
     record_commit(thread);
 }
 
-/* No clause that runs quickly alone speculates, or is one of ERROR's, whose records are deferred. */
-static inline void record_at_once(struct engine_thread *thread, const struct quick_instruction *at) {
+/* No clause that runs quickly alone speculates, or is one of ERROR's, whose records are deferred. NULL: there
+   is no room for so much in the chunk at hand. */
+static inline int64_t *begin_at_once(struct engine_thread *thread, uint32_t size) {
     const struct cursor *cursor = &thread->principal;
+    if (!LIKELY(cursor->left >= size))
+        return NULL;
+    struct arena_record *head = (struct arena_record *)((char *)(cursor->chunk + 1) + cursor->used);
+    head->size = size;
+    record_head(thread, head, thread->ready->enabling);
+    return (int64_t *)(head + 1);
+}
+
+static inline void record_at_once(struct engine_thread *thread, const struct quick_instruction *at) {
     uint32_t size = (uint32_t)(sizeof(struct arena_record) + (uint32_t)at->immediate * sizeof(int64_t));
-    if (!LIKELY(cursor->left >= size)) {
+    int64_t *field = begin_at_once(thread, size);
+    if (!field) {
         record_slowly(thread, at);
         return;
     }
-    struct arena_record *head = (struct arena_record *)((char *)(cursor->chunk + 1) + cursor->used);
-    int64_t *field = (int64_t *)(head + 1);
-    head->size = size;
-    record_head(thread, head, thread->ready->enabling);
     for (const struct quick_instruction *last = at + at->immediate; at < last; field++)
         *field = INTEGER((++at)->a);
     record_publish_principal(thread, size);
 }
 
-/* Runs what is not quick. False: a fault; `instruction` is mapped. */
-static __attribute__((noinline)) bool run_slowly(struct engine_thread *thread, const struct plan *plan,
-                                                 int32_t first,
-                                                 const struct program_instruction **instruction) {
+static inline void record_argument(struct engine_thread *thread, int32_t argument) {
+    enum { SIZE = sizeof(struct arena_record) + sizeof(int64_t) };
+    int64_t *field = begin_at_once(thread, SIZE);
+    int64_t value = (int64_t)thread->event->arguments[argument];
+    if (field) {
+        *field = value;
+        record_publish_principal(thread, SIZE);
+    } else {
+        thread->record.at = NULL;
+        record_integer(thread, value);
+        record_commit(thread);
+    }
+}
+
+/* Runs what is not quick. False: a fault, which has been told. */
+static __attribute__((noinline)) bool run_slowly(struct engine_thread *thread, const struct ready *ready,
+                                                 int32_t first) {
+    const struct plan *plan = ready->plan;
     const struct program_instruction *at;
-    if (vm_run(thread, plan->slow + first, &at))
-        return true;
-    *instruction = plan->code + plan->slow_origins[at - plan->slow];
-    return false;
+    bool done = vm_run(thread, plan->slow + first, &at);
+    if (!done)
+        clause_failed(thread, ready, plan->code + plan->slow_origins[at - plan->slow]);
+    return done;
+}
+
+/* A quick instruction had a fault. */
+static __attribute__((noinline)) void fail(struct engine_thread *thread, const struct ready *ready,
+                                           const struct quick_instruction *at) {
+    clause_failed(thread, ready, ready->plan->code + ready->plan->quick_origins[at - ready->quick]);
 }
 
 static int64_t extend(int64_t value, int32_t bits) {
@@ -178,32 +207,27 @@ static int64_t truncate_to(int64_t value, int32_t bits) {
         NEXT;                                                                                                \
     } while (0)
 
-/* `handlers` is where the handlers' addresses go, by opcode, when nothing is to run. */
-static const struct ready *run(struct engine_thread *thread, const struct ready *first,
-                               const struct ready *end, const struct program_instruction **instruction,
-                               const void *const **handlers) {
+static const void *const *handlers; /* by opcode; set by the first call, which runs nothing */
+
+void quick_run(struct engine_thread *thread, const struct ready *ready, const struct ready *end) {
 #if TARGETS
     static const void *const targets[QUICK_COUNT] = {
 #    define OPCODE(name, operands) &&target_##name,
         QUICK_OPCODES(OPCODE)
 #    undef OPCODE
     };
-    if (handlers) {
-        *handlers = targets;
-        return NULL;
+    if (!LIKELY(ready < end)) {
+        handlers = targets;
+        return;
     }
-#else
-    (void)handlers;
 #endif
     const uint32_t *const activity = &thread->engine->arena->header->activity;
-    const struct ready *ready = first;
     const struct quick_instruction *at;
 next_clause:
     /* Once a clause has called exit(), the others do not run. */
-    if (!LIKELY(ready < end && __atomic_load_n(activity, __ATOMIC_RELAXED) == thread->probe->activity))
-        return NULL;
+    if (!LIKELY(__atomic_load_n(activity, __ATOMIC_RELAXED) == thread->probe->activity))
+        return;
     thread->ready = ready;
-    thread->record.at = NULL;
     at = ready->quick;
 #if TARGETS
     goto * at->target;
@@ -214,19 +238,18 @@ again:
     ON(COMMIT)
     if (!LIKELY(record_publish_here(thread)))
         record_commit(thread);
-    ready++;
-    goto next_clause;
+    goto end_of_clause;
+    ON(RECORD_ARGUMENT)
+    record_argument(thread, at->immediate);
+    goto end_of_clause;
     ON(RECORD)
     record_at_once(thread, at);
     ON(FIELD)
     ON(END)
-    ready++;
-    goto next_clause;
+    goto end_of_clause;
     ON(SLOW)
-    if (!run_slowly(thread, ready->plan, at->immediate, instruction))
-        return ready;
-    if (thread->skipped)
-        return NULL; /* such a clause runs alone */
+    if (!run_slowly(thread, ready, at->immediate) || thread->skipped)
+        return; /* such a clause runs alone */
     NEXT;
     ON(SET)
     SET_INTEGER(at->immediate);
@@ -350,13 +373,8 @@ case QUICK_COUNT:
     break;
 }
 #endif
-fault : *instruction = ready->plan->code + ready->plan->quick_origins[at - ready->plan->quick];
-return false;
-}
-
-const struct ready *quick_run(struct engine_thread *thread, const struct ready *first,
-                              const struct ready *end, const struct program_instruction **instruction) {
-    return run(thread, first, end, instruction, NULL);
+fault : fail(thread, ready, at);
+end_of_clause : if (++ready < end) goto next_clause;
 }
 
 #if TARGETS
@@ -437,6 +455,7 @@ struct maker {
     struct quick_instruction made[CODE_MAX];
     uint16_t origins[CODE_MAX];
     bool is_gathered;              /* the record is made at the end */
+    uint32_t fields;               /* of that record */
     uint32_t starts[CODE_MAX + 1]; /* of each instruction of the plan in what is made */
     uint32_t made_count;
     struct program_instruction slow[2 * CODE_MAX];
@@ -558,6 +577,7 @@ static void gather_record(struct maker *maker) {
     maker->is_gathered = true;
     for (uint32_t i = 0; i < maker->count; i++) {
         if (maker->code[i].op == OP_EMIT_INTEGER) {
+            maker->fields++;
             maker->reads_at[i] = end;
             maker->gone[i] = true;
         }
@@ -646,8 +666,20 @@ static bool put_comparing_jump(struct maker *maker, uint32_t i) {
     return true;
 }
 
+/* Is the record that one argument which has just been loaded? */
+static bool is_of_argument(const struct maker *maker, uint32_t end) {
+    const struct program_instruction *emits = &maker->code[end - 1], *loads = emits - 1;
+    return end >= 2 && emits->op == OP_EMIT_INTEGER && loads->op == OP_ARGUMENT && emits->a == loads->dst &&
+           !maker->gone[end - 2] && !maker->writes[end - 2] && !maker->arrives[end - 1] && maker->fields == 1;
+}
+
 static void put_record(struct maker *maker, uint32_t end) {
     uint32_t first = maker->made_count;
+    if (is_of_argument(maker, end)) {
+        maker->starts[end] = --maker->made_count;
+        put(maker, end, QUICK_RECORD_ARGUMENT, 0, 0, 0, maker->code[end - 2].immediate);
+        return;
+    }
     put(maker, end, QUICK_RECORD, 0, 0, 0, 0);
     for (uint32_t i = 0; i < end; i++)
         if (maker->code[i].op == OP_EMIT_INTEGER)
@@ -704,8 +736,7 @@ static bool is_jump_made(uint8_t op) {
 
 /* Jumps get their distances, and all their handlers. */
 static void finish(struct maker *maker) {
-    const void *const *handlers = NULL;
-    run(NULL, NULL, NULL, NULL, &handlers);
+    quick_run(NULL, NULL, NULL);
     for (uint32_t i = 0; i < maker->made_count; i++) {
         struct quick_instruction *made = &maker->made[i];
         uint8_t op = made_op(maker, i);
@@ -747,7 +778,7 @@ static bool make(struct maker *maker, struct plan *plan, uint64_t flags) {
             put_quick(maker, i, flags);
     }
     finish(maker);
-    plan->is_plain = !maker->slow_count;
+    plan->is_plain = !maker->slow_count && (maker->is_gathered || !(flags & CLAUSE_RECORDS));
     plan->quick = keep(engine, maker->made, maker->made_count * sizeof *maker->made);
     plan->quick_origins = keep(engine, maker->origins, maker->made_count * sizeof *maker->origins);
     plan->slow = keep(engine, maker->slow, maker->slow_count * sizeof *maker->slow);

@@ -20,10 +20,8 @@ struct quick_instruction {
 bool quick_make(struct engine *engine, struct plan *plan, const struct program_instruction *code,
                 uint64_t flags);
 
-/* Runs clauses that have plans, one after the other, and commits their records; those behind one that has
-   called exit() do not run. NULL: all are done; else the one that had a fault, which is in thread->fault and
-   fault_value, and *instruction is where in the plan's code. */
-const struct ready *quick_run(struct engine_thread *thread, const struct ready *first,
-                              const struct ready *end, const struct program_instruction **instruction);
+/* Runs clauses that have plans, at least one, one after the other, and commits their records; those behind
+   one that has called exit() do not run. A fault is told to clause_failed. */
+void quick_run(struct engine_thread *thread, const struct ready *first, const struct ready *end);
 
 #endif
