@@ -54,6 +54,7 @@
     OPCODE(KNOWN, "U--")        /* b: the site; immediate: its place among those of the clause */            \
     OPCODE(KNOWN_COUNT, "---")  /* the same */                                                               \
     OPCODE(KNOWN_SUM, "R--")    /* the same */                                                               \
+    OPCODE(EMIT_STRING, "-U-")                                                                               \
     OPCODE(EMIT_INTEGER, "-R-")
 
 enum quick_opcode {
@@ -360,6 +361,13 @@ again:
             goto fault;
         NEXT;
     }
+    ON(EMIT_STRING)
+    if (!VALUE(at->a).text) {
+        thread_fail(thread, FAULT_BAD_ADDRESS, 0);
+        goto fault;
+    }
+    record_text(thread, VALUE(at->a));
+    NEXT;
     ON(EMIT_INTEGER) {
         int64_t integer = A;
         thread->emitted = integer;
@@ -427,6 +435,7 @@ static const uint8_t quick_of[OP_ALL] = {
     SAME(KNOWN_COUNT),
     SAME(KNOWN_SUM),
     SAME(EMIT_INTEGER),
+    SAME(EMIT_STRING),
 #undef SAME
 };
 
@@ -532,7 +541,7 @@ static bool writes_between(const struct maker *maker, uint64_t cell, uint32_t af
 static bool is_calm(const struct maker *maker, uint32_t i) {
     uint8_t op = maker->code[i].op;
     return !maker->arrives[i] && !is_slow(op) && !is_jump(op) && op != OP_END && op != OP_SKIP &&
-           op != OP_KNOWN && op != OP_KNOWN_COUNT && op != OP_KNOWN_SUM;
+           op != OP_KNOWN && op != OP_KNOWN_COUNT && op != OP_KNOWN_SUM && op != OP_EMIT_STRING;
 }
 
 /* The one instruction before `i` that leaves an integer in this register of the plan's own; `i`: none such,
@@ -555,7 +564,7 @@ static uint32_t writer_of(const struct maker *maker, uint32_t i, uint8_t reg, ui
 static void gather_record(struct maker *maker) {
     uint32_t end = 0, ends = 0, fields = 0;
     for (uint32_t i = 0; i < maker->count; i++) {
-        if (is_slow(maker->code[i].op))
+        if (is_slow(maker->code[i].op) || maker->code[i].op == OP_EMIT_STRING)
             return;
         if (maker->code[i].op == OP_END) {
             end = i;
@@ -754,6 +763,14 @@ static const void *keep(struct engine *engine, const void *bytes, size_t size) {
     return kept;
 }
 
+/* Does it append to a record? A clause may that has none in the end. */
+static bool records(const struct maker *maker) {
+    for (uint32_t i = 0; i < maker->count; i++)
+        if (maker->code[i].op == OP_EMIT_INTEGER || maker->code[i].op == OP_EMIT_STRING)
+            return true;
+    return false;
+}
+
 static bool make(struct maker *maker, struct plan *plan, uint64_t flags) {
     struct engine *engine = (struct engine *)maker->engine;
     for (uint32_t r = 0; r < PLAN_REGISTERS; r++)
@@ -778,7 +795,8 @@ static bool make(struct maker *maker, struct plan *plan, uint64_t flags) {
             put_quick(maker, i, flags);
     }
     finish(maker);
-    plan->is_plain = !maker->slow_count && (maker->is_gathered || !(flags & CLAUSE_RECORDS));
+    plan->is_plain =
+        !maker->slow_count && (maker->is_gathered || !(flags & CLAUSE_RECORDS || records(maker)));
     plan->quick = keep(engine, maker->made, maker->made_count * sizeof *maker->made);
     plan->quick_origins = keep(engine, maker->origins, maker->made_count * sizeof *maker->origins);
     plan->slow = keep(engine, maker->slow, maker->slow_count * sizeof *maker->slow);
