@@ -390,6 +390,7 @@ static int run(struct top *top) {
     top->request.pids = top->pids;
     top->request.period = (uint64_t)((double)SECOND / top->rate);
     top->request.idle = true; /* those that wait for the GIL are idle, too */
+    top->request.native = true;
     if (!signals_catch() || !open_sampling(top)) {
         return STATUS_FAILED;
     }

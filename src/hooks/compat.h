@@ -11,6 +11,11 @@
 #    define PY_SSIZE_T_CLEAN
 #endif
 
+/* One file that says so has the tables of opcodes; they define symbols. */
+#ifdef COMPAT_WANT_BYTECODE
+#    define NEED_OPCODE_METADATA
+#endif
+
 /* The interpreter's own headers are not clean under our warnings. */
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wpragmas"
@@ -55,6 +60,13 @@
 #    endif
 #    if defined COMPAT_NEEDS_OPCODES && PY_VERSION_HEX >= 0x030C0000 && PY_VERSION_HEX < 0x030D0000
 #        define NEED_OPCODE_TABLES /* they are defined by whoever includes it so */
+#        include <internal/pycore_opcode.h>
+#    elif defined COMPAT_WANT_BYTECODE && PY_VERSION_HEX >= 0x030D0000
+#        include <internal/pycore_opcode_metadata.h>
+#    elif defined COMPAT_WANT_BYTECODE && PY_VERSION_HEX >= 0x030B0000
+#        if PY_VERSION_HEX < 0x030C0000 /* 3.12: see above */
+#            define NEED_OPCODE_TABLES
+#        endif
 #        include <internal/pycore_opcode.h>
 #    endif
 #    undef Py_BUILD_CORE
@@ -1152,5 +1164,342 @@ static inline struct compat_dict compat_copied_dict(const PyDictObject *dict, co
     found.values = dict->ma_values ? (uintptr_t)dict->ma_values + COMPAT_DICT_VALUES : 0;
     return found;
 }
+
+/* ---- Copies of calls: which C function a frame is in (src/sampler/calls.c, natives.c) ---- */
+
+/* Where the value stack of a frame's copy begins; `variables` is compat_copied_code_variables. */
+static inline uintptr_t compat_copied_frame_stack(const compat_frame *frame, uintptr_t address,
+                                                  size_t variables) {
+#if COMPAT_HAVE_DATA_STACK
+    (void)frame;
+    return address + COMPAT_FRAME_VARIABLES + variables * sizeof(PyObject *);
+#else
+    (void)address, (void)variables;
+    return (uintptr_t)frame->f_valuestack;
+#endif
+}
+
+/* How many variables are below the value stack, of a code object's copy. */
+static inline size_t compat_copied_code_variables(const PyCodeObject *code) {
+#if COMPAT_HAVE_DATA_STACK
+    return (size_t)code->co_nlocalsplus;
+#else
+    (void)code;
+    return 0;
+#endif
+}
+
+/* The bytes object of a code object's copy that has its instructions; 0: they are in the code object. */
+static inline uintptr_t compat_copied_code_instructions(const PyCodeObject *code) {
+#if COMPAT_HAVE_DATA_STACK
+    (void)code;
+    return 0;
+#else
+    return (uintptr_t)code->co_code;
+#endif
+}
+#if COMPAT_HAVE_DATA_STACK
+#    define COMPAT_CODE_INSTRUCTIONS offsetof(PyCodeObject, co_code_adaptive)
+#else
+#    define COMPAT_CODE_INSTRUCTIONS 0
+#endif
+
+/* The bytes object with the table of exception handlers; 0: instructions set them up (bpo-40222). */
+static inline uintptr_t compat_copied_code_handlers(const PyCodeObject *code) {
+#if COMPAT_HAVE_DATA_STACK
+    return (uintptr_t)code->co_exceptiontable;
+#else
+    (void)code;
+    return 0;
+#endif
+}
+
+/* C functions of a class that takes its defining class are of a type of their own (bpo-38787). */
+#if PY_VERSION_HEX >= 0x03090000
+#    define COMPAT_CMETHOD_TYPE (&PyCMethod_Type)
+#else
+#    define COMPAT_CMETHOD_TYPE (&PyCFunction_Type)
+#endif
+
+#ifdef COMPAT_WANT_BYTECODE
+/* The opcode as it was compiled, of one that was specialised or instrumented since. -1: it cannot be told, as
+   where lines are traced. */
+static inline int compat_opcode_plain(int opcode) {
+#    if COMPAT_HAVE_MONITORING
+    switch (opcode) {
+#        define COMPAT_INSTRUMENTED(name)                                                                    \
+        case INSTRUMENTED_##name:                                                                            \
+            return name;
+        COMPAT_INSTRUMENTED(RESUME)
+        COMPAT_INSTRUMENTED(CALL)
+        COMPAT_INSTRUMENTED(CALL_FUNCTION_EX)
+        COMPAT_INSTRUMENTED(LOAD_SUPER_ATTR)
+        COMPAT_INSTRUMENTED(RETURN_VALUE)
+        COMPAT_INSTRUMENTED(YIELD_VALUE)
+        COMPAT_INSTRUMENTED(FOR_ITER)
+        COMPAT_INSTRUMENTED(END_FOR)
+        COMPAT_INSTRUMENTED(END_SEND)
+        COMPAT_INSTRUMENTED(JUMP_FORWARD)
+        COMPAT_INSTRUMENTED(JUMP_BACKWARD)
+        COMPAT_INSTRUMENTED(POP_JUMP_IF_TRUE)
+        COMPAT_INSTRUMENTED(POP_JUMP_IF_FALSE)
+        COMPAT_INSTRUMENTED(POP_JUMP_IF_NONE)
+        COMPAT_INSTRUMENTED(POP_JUMP_IF_NOT_NONE)
+#        ifdef INSTRUMENTED_CALL_KW
+        COMPAT_INSTRUMENTED(CALL_KW)
+#        endif
+#        ifdef INSTRUMENTED_RETURN_CONST
+        COMPAT_INSTRUMENTED(RETURN_CONST)
+#        endif
+#        ifdef INSTRUMENTED_NOT_TAKEN
+        COMPAT_INSTRUMENTED(NOT_TAKEN)
+        COMPAT_INSTRUMENTED(POP_ITER)
+        COMPAT_INSTRUMENTED(END_ASYNC_FOR)
+#        endif
+#        undef COMPAT_INSTRUMENTED
+    case INSTRUMENTED_LINE:
+    case INSTRUMENTED_INSTRUCTION:
+#        ifdef ENTER_EXECUTOR
+    case ENTER_EXECUTOR:
+#        endif
+#        ifdef TRACE_RECORD
+    case TRACE_RECORD:
+#        endif
+        return -1;
+    default:
+        return _PyOpcode_Deopt[opcode];
+    }
+#    elif COMPAT_HAVE_DATA_STACK
+    return _PyOpcode_Deopt[opcode];
+#    else
+    return opcode;
+#    endif
+}
+
+/* Code units behind an instruction that hold what the specialised one knows. */
+static inline long compat_opcode_caches(int opcode) {
+#    if COMPAT_HAVE_DATA_STACK
+    return _PyOpcode_Caches[opcode];
+#    else
+    (void)opcode;
+    return 0;
+#    endif
+}
+
+/* The code unit that an instruction may jump to; -1: it does not jump. `next` is the unit behind it. */
+static inline long compat_opcode_target(int opcode, int argument, long next) {
+#    if PY_VERSION_HEX >= 0x030A0000
+    long distance = argument;
+#    else /* bpo-27129: counted in bytes */
+    long distance = argument / (long)sizeof(_Py_CODEUNIT);
+#    endif
+    switch (opcode) {
+    case FOR_ITER:
+    case JUMP_FORWARD:
+#    if PY_VERSION_HEX >= 0x030B0000
+    case SEND:
+#    else
+    case SETUP_FINALLY:
+    case SETUP_WITH:
+    case SETUP_ASYNC_WITH:
+#    endif
+#    if PY_VERSION_HEX < 0x03080000
+    case SETUP_LOOP:
+    case SETUP_EXCEPT:
+#    elif PY_VERSION_HEX < 0x03090000
+    case CALL_FINALLY:
+#    endif
+#    if PY_VERSION_HEX >= 0x030C0000
+    case POP_JUMP_IF_FALSE:
+    case POP_JUMP_IF_TRUE:
+    case POP_JUMP_IF_NONE:
+    case POP_JUMP_IF_NOT_NONE:
+#    elif PY_VERSION_HEX >= 0x030B0000
+    case POP_JUMP_FORWARD_IF_FALSE:
+    case POP_JUMP_FORWARD_IF_TRUE:
+    case POP_JUMP_FORWARD_IF_NONE:
+    case POP_JUMP_FORWARD_IF_NOT_NONE:
+    case JUMP_IF_FALSE_OR_POP:
+    case JUMP_IF_TRUE_OR_POP:
+#    endif
+        return next + distance;
+#    if PY_VERSION_HEX >= 0x030B0000
+    case JUMP_BACKWARD:
+    case JUMP_BACKWARD_NO_INTERRUPT:
+#        if PY_VERSION_HEX < 0x030C0000
+    case POP_JUMP_BACKWARD_IF_FALSE:
+    case POP_JUMP_BACKWARD_IF_TRUE:
+    case POP_JUMP_BACKWARD_IF_NONE:
+    case POP_JUMP_BACKWARD_IF_NOT_NONE:
+#        endif
+        return next - distance;
+#    else
+    case POP_JUMP_IF_FALSE:
+    case POP_JUMP_IF_TRUE:
+    case JUMP_IF_FALSE_OR_POP:
+    case JUMP_IF_TRUE_OR_POP:
+    case JUMP_ABSOLUTE:
+#        if PY_VERSION_HEX < 0x03080000
+    case CONTINUE_LOOP:
+#        elif PY_VERSION_HEX >= 0x03090000
+    case JUMP_IF_NOT_EXC_MATCH:
+#        endif
+        return distance;
+#    endif
+    default:
+        return -1;
+    }
+}
+
+/* Is the instruction behind it reached by jumps only? */
+static inline bool compat_opcode_ends(int opcode) {
+    switch (opcode) {
+    case RETURN_VALUE:
+    case RAISE_VARARGS:
+    case JUMP_FORWARD:
+#    ifdef RETURN_CONST
+    case RETURN_CONST:
+#    endif
+#    if PY_VERSION_HEX >= 0x03090000
+    case RERAISE:
+#    endif
+#    if PY_VERSION_HEX >= 0x030B0000
+    case JUMP_BACKWARD:
+    case JUMP_BACKWARD_NO_INTERRUPT:
+#    else
+    case JUMP_ABSOLUTE:
+#    endif
+#    if PY_VERSION_HEX < 0x03080000
+    case BREAK_LOOP:
+    case CONTINUE_LOOP:
+#    endif
+        return true;
+    default:
+        return false;
+    }
+}
+
+#    define COMPAT_EFFECT_UNKNOWN INT32_MIN
+
+/* What a frame of a generator has on its stack when it first runs: what was sent. */
+static inline int compat_opcode_first_depth(int opcode) {
+#    ifdef GEN_START
+    return opcode == GEN_START;
+#    else
+    (void)opcode;
+    return 0;
+#    endif
+}
+
+/* By how much the value stack grows when an instruction jumps, or when it does not. */
+static inline int compat_opcode_effect(int opcode, int argument, bool jumps) {
+#    if PY_VERSION_HEX >= 0x030B0000
+    if (opcode == RETURN_GENERATOR) /* what is sent first comes then */
+        return 1;
+#    endif
+#    if PY_VERSION_HEX >= 0x03080000
+    int effect = PyCompile_OpcodeStackEffectWithJump(opcode, argument, jumps);
+#    else
+    int effect;
+    switch (opcode) { /* of the two ways the function tells the one with more */
+    case FOR_ITER:
+        return jumps ? -1 : 1;
+    case JUMP_IF_FALSE_OR_POP:
+    case JUMP_IF_TRUE_OR_POP:
+        return jumps ? 0 : -1;
+    case SETUP_EXCEPT:
+    case SETUP_FINALLY:
+        return jumps ? 6 : 0;
+    case SETUP_WITH:
+        return jumps ? 6 : 1;
+    case SETUP_ASYNC_WITH:
+        return jumps ? 5 : 0;
+    /* 3.6 tells those without an exception. */
+    case END_FINALLY:
+        return -6;
+    case POP_EXCEPT:
+        return -3;
+    case WITH_CLEANUP_START:
+        return 2;
+    case WITH_CLEANUP_FINISH:
+        return -3;
+    default:
+        effect = PyCompile_OpcodeStackEffect(opcode, argument);
+    }
+#    endif
+    return effect > INT16_MAX || effect < INT16_MIN ? COMPAT_EFFECT_UNKNOWN : effect;
+}
+
+/* A `finally` was, before 3.9, one piece of code with two depths: what it is entered with, and whether an
+   instruction is behind its end (bpo-32949). */
+static inline bool compat_opcode_enters_finally(int opcode, bool jumps) {
+#    if PY_VERSION_HEX >= 0x03090000
+    (void)opcode, (void)jumps;
+    return false;
+#    elif PY_VERSION_HEX >= 0x03080000
+    return (opcode == BEGIN_FINALLY && !jumps) || (opcode == CALL_FINALLY && jumps);
+#    else
+    return jumps && (opcode == SETUP_FINALLY || opcode == SETUP_WITH || opcode == SETUP_ASYNC_WITH);
+#    endif
+}
+
+static inline bool compat_opcode_ends_finally(int opcode) {
+#    if PY_VERSION_HEX >= 0x03090000
+    (void)opcode;
+    return false;
+#    else
+    return opcode == END_FINALLY;
+#    endif
+}
+
+/* Where on the value stack an instruction has what it calls, when it begins with so many there; -1: it calls
+   nothing. *or_above: if that place is NULL, the one above has it. */
+static inline int compat_opcode_callable(int opcode, int argument, int depth, bool *or_above) {
+    *or_above = false;
+    switch (opcode) {
+#    if PY_VERSION_HEX >= 0x030D0000
+    case CALL:
+        return depth - 2 - argument;
+    case CALL_KW:
+        return depth - 3 - argument;
+    case CALL_FUNCTION_EX:
+#        if PY_VERSION_HEX >= 0x030E0000
+        return depth - 4;
+#        else
+        return depth - 3 - (argument & 1);
+#        endif
+#    elif PY_VERSION_HEX >= 0x030B0000
+#        if PY_VERSION_HEX < 0x030C0000
+    case PRECALL:
+        *or_above = true;
+        return depth - 2 - argument;
+    case CALL: /* PRECALL has counted the arguments as gone */
+        *or_above = true;
+        return depth - 2;
+#        else
+    case CALL:
+        *or_above = true;
+        return depth - 2 - argument;
+#        endif
+    case CALL_FUNCTION_EX:
+        return depth - 2 - (argument & 1);
+#    else
+    case CALL_FUNCTION:
+        return depth - 1 - argument;
+    case CALL_FUNCTION_KW:
+        return depth - 2 - argument;
+    case CALL_FUNCTION_EX:
+        return depth - 2 - (argument & 1);
+#        if PY_VERSION_HEX >= 0x03070000
+    case CALL_METHOD:
+        *or_above = true;
+        return depth - 2 - argument;
+#        endif
+#    endif
+    default:
+        return -1;
+    }
+}
+#endif /* COMPAT_WANT_BYTECODE */
 
 #endif

@@ -83,13 +83,13 @@ struct code *codes_find(uintptr_t address) {
     return place && all.codes[place - 1].serial ? &all.codes[place - 1] : NULL;
 }
 
-static unsigned char *take_text(size_t size) {
+void *codes_room(size_t size) {
     size = (size + 7) & ~(size_t)7;
     if (TEXT_SIZE - all.text_used < size) {
         all.full = true;
         return NULL;
     }
-    unsigned char *taken = all.text + all.text_used;
+    void *taken = all.text + all.text_used;
     all.text_used += size;
     return taken;
 }
@@ -123,7 +123,7 @@ static size_t put_utf8(char *to, uint32_t character) {
     return 4;
 }
 
-static bool read_text(struct copier *copier, uintptr_t address, char *text, size_t size) {
+bool codes_read_text(struct copier *copier, uintptr_t address, char *text, size_t size) {
     PyCompactUnicodeObject head;
     unsigned char raw[NAME_MAX_LENGTH * 4];
     int kind;
@@ -153,13 +153,13 @@ static bool read_text(struct copier *copier, uintptr_t address, char *text, size
 
 static const char *load_text(struct copier *copier, uintptr_t address) {
     char text[NAME_MAX_LENGTH * 4 + 1];
-    if (!read_text(copier, address, text, sizeof text))
+    if (!codes_read_text(copier, address, text, sizeof text))
         return NULL;
     size_t size = strlen(text) + 1;
-    unsigned char *kept = take_text(size);
+    char *kept = codes_room(size);
     if (kept)
         memcpy(kept, text, size);
-    return (const char *)kept;
+    return kept;
 }
 
 /* ---- Code objects ---- */
@@ -178,7 +178,7 @@ static bool load_lines(struct copier *copier, struct code *code, uintptr_t addre
         return false;
     if (size > LINES_MAX_SIZE)
         return true;
-    unsigned char *lines = take_text((size_t)size + 1);
+    unsigned char *lines = codes_room((size_t)size + 1);
     if (!lines || !copier_read(copier, lines, address + offsetof(PyBytesObject, ob_sval), (size_t)size))
         return false;
     code->lines = lines;
@@ -196,7 +196,7 @@ struct code *codes_load(struct copier *copier, uintptr_t address) {
         return NULL;
     uint32_t *place = find_place(address);
     struct code *code = &all.codes[*place ? *place - 1 : all.count];
-    unsigned char *identity = take_text(IDENTITY_TO - IDENTITY_FROM);
+    unsigned char *identity = codes_room(IDENTITY_TO - IDENTITY_FROM);
     *code = (struct code){
         .address = address,
         .first_line = (uint32_t)copy.co_firstlineno,
@@ -204,6 +204,7 @@ struct code *codes_load(struct copier *copier, uintptr_t address) {
         .size = compat_copied_code_size(&copy),
         .first_traceable = compat_copied_code_first_traceable(&copy),
         .name_address = (uintptr_t)copy.co_name,
+        .variables = compat_copied_code_variables(&copy),
         .identity = identity,
     };
     code->function = load_text(copier, (uintptr_t)copy.co_name);

@@ -25,6 +25,9 @@ struct code {
     uintptr_t name_address;  /* of the name's object */
     int64_t name_mark[2];    /* of its head */
     unsigned char *identity; /* a copy of its head */
+    const uint16_t *calls;   /* what calls.h has found out; NULL: nothing */
+    bool calls_known;        /* it has been looked for */
+    size_t variables;        /* of a frame, below its value stack */
 };
 
 bool codes_open(void);
@@ -44,6 +47,12 @@ struct code *codes_load(struct copier *copier, uintptr_t address);
 
 /* Looks whether these are still what they were, by one copy. False: one is not, and has been forgotten. */
 bool codes_check(struct copier *copier, struct code *const *codes, int count, uint64_t check);
+
+/* The text of a str, UTF-8, of at most `size` bytes with its end; false: it is none. */
+bool codes_read_text(struct copier *copier, uintptr_t address, char *text, size_t size);
+
+/* Room that lasts as long as what is known; NULL: there is none until the next tick. */
+void *codes_room(size_t size);
 
 /* The line of the instruction at a byte offset; 0: none. */
 uint32_t codes_line(const struct code *code, long instruction);

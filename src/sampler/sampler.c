@@ -10,6 +10,7 @@
 #include "copy.h"
 #include "engine/memory.h"
 #include "locals.h"
+#include "natives.h"
 #include "stacks.h"
 #include "tables.h"
 #include "threads.h"
@@ -36,7 +37,8 @@ struct seen {
     uint32_t serial; /* of the thread, 0: none */
     uint32_t thread; /* its number in the tables */
     uint32_t node;
-    bool stale; /* it has run, and was not sampled */
+    bool native; /* it is in a C function */
+    bool stale;  /* it has run, and was not sampled */
 };
 
 struct viewer {
@@ -106,6 +108,16 @@ static uint32_t node_of_stack(struct viewer *viewer) {
     return node;
 }
 
+/* The C function that the stack that was taken ends in, if there is one, becomes its leaf. */
+static uint32_t add_native(struct copier *copier, struct viewer *viewer, uint32_t node, bool *native) {
+    const char *name = natives_name(copier, stacks_callable(copier, &stack));
+    *native = name != NULL;
+    if (!name)
+        return node;
+    uint32_t frame = tables_other_frame(viewer->tables, name, FRAME_NATIVE);
+    return frame == TABLES_FULL ? TABLES_FULL : tables_node(viewer->tables, node, frame);
+}
+
 /* Of the stack that was taken. Returns a sample's `locals`. */
 static uint32_t take_locals(struct copier *copier, struct viewer *viewer) {
     size_t room;
@@ -130,6 +142,9 @@ static bool sample_thread(struct copier *copier, struct viewer *viewer, struct s
         }
         viewer->retried += (uint64_t)stack.attempts - 1;
         seen->node = node_of_stack(viewer);
+        seen->native = false;
+        if (seen->node != TABLES_FULL && (viewer->request.flags & SAMPLES_NATIVE))
+            seen->node = add_native(copier, viewer, seen->node, &seen->native);
         seen->stale = seen->node == TABLES_FULL;
         if (seen->stale) {
             viewer->lost++;
@@ -139,7 +154,7 @@ static bool sample_thread(struct copier *copier, struct viewer *viewer, struct s
     sample->thread = number;
     sample->node = seen->node;
     sample->locals = locals ? take_locals(copier, viewer) : 0;
-    sample->state |= thread->state;
+    sample->state |= thread->state | (seen->native ? SAMPLE_IN_NATIVE : 0);
     return sample->node != SAMPLES_NO_NODE;
 }
 

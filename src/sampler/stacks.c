@@ -20,6 +20,8 @@
  */
 #include "stacks.h"
 
+#include "calls.h"
+
 #include <string.h>
 #include <time.h>
 
@@ -611,9 +613,10 @@ static bool walk_copies(struct attempt *attempt, struct stack *stack) {
     return good && !attempt->unforeseen;
 }
 
+static struct attempt attempt; /* one thread; large for its stack */
+
 bool stacks_take(struct copier *copier, uintptr_t tstate, uintptr_t interp, struct stack_trail *trail,
                  uint64_t check, struct stack *stack) {
-    static struct attempt attempt; /* one thread; large for its stack */
     for (stack->attempts = 1; stack->attempts <= ATTEMPTS; stack->attempts++) {
         attempt.copier = copier;
         attempt.trail = trail;
@@ -627,10 +630,55 @@ bool stacks_take(struct copier *copier, uintptr_t tstate, uintptr_t interp, stru
         bool good = walk_copies(&attempt, stack);
         remember(&attempt);
         if (good && check_codes(copier, check, stack)) {
+            stack->inferred = attempt.infers;
             if (!attempt.infers)
                 learn(trail, stack);
             return true;
         }
     }
     return false;
+}
+
+/* ---- What the innermost frame calls ---- */
+
+enum { CALL_WORDS = 2 };
+
+static bool find_words(const struct attempt *attempt, uintptr_t address, uintptr_t words[CALL_WORDS]) {
+    const size_t size = CALL_WORDS * sizeof *words;
+    for (int i = 0; i < attempt->region_count; i++) {
+        const struct region *region = &attempt->regions[i];
+        if (address >= region->from && address + size <= region->to) {
+            memcpy(words, attempt->copier->memory + region->at + (address - region->from), size);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Of a frame of which only the head has been copied: it must still be at that instruction. */
+static bool read_words(struct copier *copier, const struct stack_frame *frame, uintptr_t address,
+                       uintptr_t words[CALL_WORDS]) {
+    compat_frame copy; /* its head */
+    uintptr_t code = frame->code->address;
+    return copier_read(copier, words, address, CALL_WORDS * sizeof *words) &&
+           copier_read(copier, &copy, frame->address, COMPAT_FRAME_HEAD) && runs(&copy) &&
+           compat_copied_frame_code(&copy) == code &&
+           compat_copied_frame_instruction(&copy, code) == frame->instruction;
+}
+
+uintptr_t stacks_callable(struct copier *copier, const struct stack *stack) {
+    const struct stack_frame *frame = &stack->frames[0];
+    const compat_frame *copy =
+        stack->count && !stack->inferred ? find_copied(&attempt, frame->address) : NULL;
+    uintptr_t words[CALL_WORDS];
+    bool or_above;
+    int place = copy ? calls_find(copier, frame->code, frame->instruction, &or_above) : -1;
+    if (place < 0)
+        return 0;
+    uintptr_t address = compat_copied_frame_stack(copy, frame->address, frame->code->variables) +
+                        (uintptr_t)place * sizeof(PyObject *);
+    if (!find_words(&attempt, address, words) && !read_words(copier, frame, address, words))
+        return 0;
+    uintptr_t first = compat_copied_variable(words[0]);
+    return first || !or_above ? first : compat_copied_variable(words[1]);
 }

@@ -28,6 +28,7 @@ struct stack {
     int count;
     bool cut;                                /* there are more frames than STACK_FRAMES */
     int attempts;                            /* that it took */
+    bool inferred;                           /* that the innermost frame ran: it has ended since */
     struct stack_frame frames[STACK_FRAMES]; /* the innermost first */
 };
 
@@ -64,5 +65,9 @@ struct stack_trail {
 /* Copies the stack of a thread state. `check` numbers the tick. False: it was torn each time. */
 bool stacks_take(struct copier *copier, uintptr_t tstate, uintptr_t interp, struct stack_trail *trail,
                  uint64_t check, struct stack *stack);
+
+/* What the innermost frame of the stack that has just been taken calls: the address of the callable, as it
+   was at the moment of the copy. 0: nothing, or it cannot be told. */
+uintptr_t stacks_callable(struct copier *copier, const struct stack *stack);
 
 #endif
