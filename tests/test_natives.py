@@ -191,8 +191,11 @@ def in_python():
 null = open("/dev/null", "w")
 print("ready", flush=True)
 while True:
-    for function in (by_name, by_method, by_keyword, by_star, as_an_argument, in_a_loop, in_with, after_with, in_except,
-                     in_finally, after_finally, in_a_generator, comprehends, by_partial, runs_coroutine, in_python):
+    for function in (
+        by_name, by_method, by_keyword, by_star, as_an_argument, in_a_loop, in_with, after_with,
+        in_except, in_finally, after_finally, in_a_generator, comprehends, by_partial,
+        runs_coroutine, in_python,
+    ):
         function()
 """
 
@@ -285,7 +288,9 @@ def test_dump_and_top_show_it_too(environment, start):
 
     until(lambda: frames() == ["<time.sleep>", "<module>"])
     assert "\n    <time.sleep>\n    <module> (program.py:3)\n" in run(environment, "dump", process.pid).stdout
-    rows = json.loads(run(environment, "top", "-iF", "--json", "--seconds", 1, process.pid).stdout)["functions"]
+    rows = json.loads(run(environment, "top", "-iF", "--json", "--seconds", 1, process.pid).stdout)[
+        "functions"
+    ]
     own = {row["function"]: row["own_percent"] for row in rows}
     assert own["<time.sleep>"] > 95 and own["<module>"] < 5, own
 
