@@ -48,6 +48,42 @@ def test_what_matched_is_told(environment):
     )
 
 
+COPIES_OUT = (
+    'BEGIN { this->a = (char *)alloca(8); copyoutstr("abcdef", (uintptr_t)this->a, 4); this->a[4] = 0;'
+    ' printf("%s", stringof(this->a)); copyout("XY", (uintptr_t)this->a, 2); printf(" %s\\n", stringof(this->a)); }'
+    ' BEGIN { copyout("XY", 0x10, 2); } ERROR { printf("%d %x\\n", arg4, arg5); exit(0); }'
+)
+
+
+@pytest.mark.once
+def test_copyout_writes_where_it_may_and_is_a_fault_elsewhere(environment):
+    result = run(environment, "-wqn", COPIES_OUT)
+    assert (result.returncode, result.stdout) == (0, "abcd XYcd\n1 10\n\n")
+    refused = run(environment, "-qn", COPIES_OUT)
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr == "catprobe: could not enable tracing: Destructive actions not allowed\n"
+
+
+@pytest.mark.once
+def test_copyout_changes_the_traced_program(environment, tmp_path):
+    script = tmp_path / "written.py"
+    script.write_text(
+        "import ctypes, mmap\n"
+        "page = mmap.mmap(-1, 4096)\n"
+        "at = ctypes.addressof(ctypes.c_char.from_buffer(page))\n"
+        "exec(compile('def told(): pass', hex(at), 'exec'))\n"
+        "told()\n"
+        "print(page[:4])\n"
+    )
+    program = (
+        "python$target:::function-entry/probefunc == \"told\"/"
+        ' { copyoutstr("cat", strtoll(copyinstr(arg0), 16), 4); }'
+    )
+    words = "{} {}".format(sys.executable, script)
+    result = run(environment, "-wqn", program, "-c", words)
+    assert result.stdout.splitlines()[0] == "b'cat\\x00'", result
+
+
 @pytest.mark.once
 def test_ticks_come_at_exact_multiples(environment):
     script = (

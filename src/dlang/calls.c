@@ -111,6 +111,9 @@ void cook_call(struct compilation *compilation, struct node *call) {
                      cook_describe(compilation, argument));
     }
     call->type = type_named(compilation->types, function->result);
-    if (function->kind == FUNCTION_SUBROUTINE)
-        check_memory(compilation, call, function->index);
+    if (function->kind != FUNCTION_SUBROUTINE)
+        return;
+    check_memory(compilation, call, function->index);
+    if (function->index == SUBROUTINE_COPYOUT || function->index == SUBROUTINE_COPYOUTSTR)
+        compilation->is_destructive = true;
 }

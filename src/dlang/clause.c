@@ -22,9 +22,10 @@ static bool is_static_builtin(unsigned builtin) {
 
 /* Gives the same for the same arguments. */
 static bool is_pure(unsigned subroutine) {
-    static const unsigned others[] = {SUBROUTINE_ALLOCA,    SUBROUTINE_BCOPY, SUBROUTINE_COPYIN,
-                                      SUBROUTINE_COPYINTO,  SUBROUTINE_RAND,  SUBROUTINE_SPECULATION,
-                                      SUBROUTINE_PROGENYOF, SUBROUTINE_STRTOK};
+    static const unsigned others[] = {SUBROUTINE_ALLOCA,   SUBROUTINE_BCOPY,       SUBROUTINE_COPYIN,
+                                      SUBROUTINE_COPYINTO, SUBROUTINE_COPYOUT,     SUBROUTINE_COPYOUTSTR,
+                                      SUBROUTINE_RAND,     SUBROUTINE_SPECULATION, SUBROUTINE_PROGENYOF,
+                                      SUBROUTINE_STRTOK};
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         if (others[i] == subroutine)
             return false;

@@ -59,7 +59,7 @@ static bool pass(const int ends[2], const void *from, void *to, size_t size) {
 }
 #endif
 
-static bool read_by_file(char *to, uint64_t address, size_t size) {
+static bool copy_by_file(char *to, const char *from, size_t size) {
     enum { PIECE = 512 }; /* what any pipe holds */
     int ends[2];
     if (!open_ends(ends))
@@ -67,7 +67,7 @@ static bool read_by_file(char *to, uint64_t address, size_t size) {
     bool good = true;
     for (size_t at = 0; at < size && good; at += PIECE) {
         size_t piece = size - at < PIECE ? size - at : PIECE;
-        good = pass(ends, (const void *)(uintptr_t)(address + at), to + at, piece);
+        good = pass(ends, from + at, to + at, piece);
     }
     close(ends[0]);
     if (ends[1] != ends[0])
@@ -75,15 +75,24 @@ static bool read_by_file(char *to, uint64_t address, size_t size) {
     return good;
 }
 
-bool memory_read(struct memory_reader *reader, void *to, uint64_t address, size_t size) {
+#ifdef __linux__
+typedef ssize_t copy_memory(pid_t pid, const struct iovec *local, unsigned long locals,
+                            const struct iovec *remote, unsigned long remotes, unsigned long flags);
+#endif
+
+/* Copies by the kernel's call for it; else, where that is forbidden or not there, through a file. */
+static bool copy_guarded(struct memory_reader *reader, void *own, uint64_t address, size_t size,
+                         bool writes) {
     if (!size)
         return true;
     if (address + size < address)
         return false;
+    void *there = (void *)(uintptr_t)address;
 #ifdef __linux__
-    struct iovec local = {to, size}, remote = {(void *)(uintptr_t)address, size};
+    struct iovec local = {own, size}, remote = {there, size};
+    copy_memory *copy = writes ? process_vm_writev : process_vm_readv;
     if (!__atomic_load_n(&reader->refused, __ATOMIC_RELAXED)) {
-        ssize_t got = process_vm_readv(reader->pid, &local, 1, &remote, 1, 0);
+        ssize_t got = copy(reader->pid, &local, 1, &remote, 1, 0);
         if (got == (ssize_t)size)
             return true;
         if (got >= 0 || errno == EFAULT)
@@ -93,7 +102,15 @@ bool memory_read(struct memory_reader *reader, void *to, uint64_t address, size_
 #else
     (void)reader;
 #endif
-    return read_by_file(to, address, size);
+    return writes ? copy_by_file(there, own, size) : copy_by_file(own, there, size);
+}
+
+bool memory_read(struct memory_reader *reader, void *to, uint64_t address, size_t size) {
+    return copy_guarded(reader, to, address, size, false);
+}
+
+bool memory_write(struct memory_reader *reader, const void *from, uint64_t address, size_t size) {
+    return copy_guarded(reader, (void *)(uintptr_t)from, address, size, true); /* which is only read */
 }
 
 bool memory_read_text(struct memory_reader *reader, char *to, uint64_t address, size_t most, size_t *length) {

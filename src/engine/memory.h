@@ -27,4 +27,8 @@ bool memory_read(struct memory_reader *reader, void *to, uint64_t address, size_
  * above. */
 bool memory_read_text(struct memory_reader *reader, char *to, uint64_t address, size_t most, size_t *length);
 
+/* Writes `size` bytes at an address of the process; false when one of them cannot be written (those before it
+ * may have been). errno is not kept. */
+bool memory_write(struct memory_reader *reader, const void *from, uint64_t address, size_t size);
+
 #endif

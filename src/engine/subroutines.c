@@ -159,6 +159,33 @@ static bool do_copyinto(struct engine_thread *thread, struct value *arguments, s
                        (uint64_t)arguments[1].integer);
 }
 
+/* What takes -w: without it nothing is written. A page that is not there, or not to be written, is a fault of
+   the clause. */
+static bool write_out(struct engine_thread *thread, const char *bytes, uint64_t to, uint64_t size) {
+    struct engine *engine = thread->engine;
+    return !engine->destructive || memory_write(&engine->reader, bytes, to, size) ||
+           thread_fail(thread, FAULT_BAD_ADDRESS, to);
+}
+
+static bool do_copyout(struct engine_thread *thread, struct value *arguments, struct value *result) {
+    (void)result;
+    uint64_t size = (uint64_t)arguments[2].integer;
+    const char *bytes = thread_bytes(thread, (uint64_t)arguments[0].integer, size);
+    return bytes && write_out(thread, bytes, (uint64_t)arguments[1].integer, size);
+}
+
+/* The text up to `size` bytes, and a '\0' behind it where there is room. */
+static bool do_copyoutstr(struct engine_thread *thread, struct value *arguments, struct value *result) {
+    (void)result;
+    uint64_t size = (uint64_t)arguments[2].integer, length = arguments[0].length;
+    char *copy = thread_string(thread, length + 1);
+    if (!copy)
+        return false;
+    memcpy(copy, arguments[0].text, length);
+    copy[length] = '\0';
+    return write_out(thread, copy, (uint64_t)arguments[1].integer, size < length + 1 ? size : length + 1);
+}
+
 static bool do_copyin(struct engine_thread *thread, struct value *arguments, struct value *result) {
     uint64_t from = (uint64_t)arguments[0].integer, size = (uint64_t)arguments[1].integer;
     if ((int64_t)size < 0)
@@ -627,26 +654,27 @@ static bool do_speculation(struct engine_thread *thread, struct value *arguments
 }
 
 static implementation *const implementations[SUBROUTINE_COUNT] = {
-    [SUBROUTINE_ALLOCA] = do_alloca,       [SUBROUTINE_BASENAME] = do_basename,
-    [SUBROUTINE_BCOPY] = do_bcopy,         [SUBROUTINE_CLEANPATH] = do_cleanpath,
-    [SUBROUTINE_COPYIN] = do_copyin,       [SUBROUTINE_COPYINSTR] = do_copyinstr,
-    [SUBROUTINE_COPYINTO] = do_copyinto,   [SUBROUTINE_DIRNAME] = do_dirname,
-    [SUBROUTINE_GETMAJOR] = do_getmajor,   [SUBROUTINE_GETMINOR] = do_getminor,
-    [SUBROUTINE_HTONL] = do_htonl,         [SUBROUTINE_HTONLL] = do_htonll,
-    [SUBROUTINE_HTONS] = do_htons,         [SUBROUTINE_INDEX] = do_index,
-    [SUBROUTINE_INET_NTOA] = do_inet_ntoa, [SUBROUTINE_INET_NTOA6] = do_inet_ntoa6,
-    [SUBROUTINE_INET_NTOP] = do_inet_ntop, [SUBROUTINE_JSON] = do_json,
-    [SUBROUTINE_LLTOSTR] = do_lltostr,     [SUBROUTINE_NTOHL] = do_htonl,
-    [SUBROUTINE_NTOHLL] = do_htonll,       [SUBROUTINE_NTOHS] = do_htons,
-    [SUBROUTINE_PROGENYOF] = do_progenyof, [SUBROUTINE_RAND] = do_rand,
-    [SUBROUTINE_RINDEX] = do_rindex,       [SUBROUTINE_SPECULATION] = do_speculation,
-    [SUBROUTINE_STRCHR] = do_strchr,       [SUBROUTINE_STRINGOF] = do_stringof,
-    [SUBROUTINE_STRIP] = do_strip,         [SUBROUTINE_STRJOIN] = do_strjoin,
-    [SUBROUTINE_STRLEN] = do_strlen,       [SUBROUTINE_STRRCHR] = do_strrchr,
-    [SUBROUTINE_STRSTR] = do_strstr,       [SUBROUTINE_STRTOK] = do_strtok,
-    [SUBROUTINE_STRTOLL] = do_strtoll,     [SUBROUTINE_SUBSTR] = do_substr,
-    [SUBROUTINE_TOLOWER] = do_tolower,     [SUBROUTINE_TOUPPER] = do_toupper,
-    [SUBROUTINE_PYSTACK] = do_pystack,     [SUBROUTINE_LINK_NTOP] = do_link_ntop,
+    [SUBROUTINE_ALLOCA] = do_alloca,         [SUBROUTINE_BASENAME] = do_basename,
+    [SUBROUTINE_BCOPY] = do_bcopy,           [SUBROUTINE_CLEANPATH] = do_cleanpath,
+    [SUBROUTINE_COPYIN] = do_copyin,         [SUBROUTINE_COPYINSTR] = do_copyinstr,
+    [SUBROUTINE_COPYINTO] = do_copyinto,     [SUBROUTINE_COPYOUT] = do_copyout,
+    [SUBROUTINE_COPYOUTSTR] = do_copyoutstr, [SUBROUTINE_DIRNAME] = do_dirname,
+    [SUBROUTINE_GETMAJOR] = do_getmajor,     [SUBROUTINE_GETMINOR] = do_getminor,
+    [SUBROUTINE_HTONL] = do_htonl,           [SUBROUTINE_HTONLL] = do_htonll,
+    [SUBROUTINE_HTONS] = do_htons,           [SUBROUTINE_INDEX] = do_index,
+    [SUBROUTINE_INET_NTOA] = do_inet_ntoa,   [SUBROUTINE_INET_NTOA6] = do_inet_ntoa6,
+    [SUBROUTINE_INET_NTOP] = do_inet_ntop,   [SUBROUTINE_JSON] = do_json,
+    [SUBROUTINE_LLTOSTR] = do_lltostr,       [SUBROUTINE_NTOHL] = do_htonl,
+    [SUBROUTINE_NTOHLL] = do_htonll,         [SUBROUTINE_NTOHS] = do_htons,
+    [SUBROUTINE_PROGENYOF] = do_progenyof,   [SUBROUTINE_RAND] = do_rand,
+    [SUBROUTINE_RINDEX] = do_rindex,         [SUBROUTINE_SPECULATION] = do_speculation,
+    [SUBROUTINE_STRCHR] = do_strchr,         [SUBROUTINE_STRINGOF] = do_stringof,
+    [SUBROUTINE_STRIP] = do_strip,           [SUBROUTINE_STRJOIN] = do_strjoin,
+    [SUBROUTINE_STRLEN] = do_strlen,         [SUBROUTINE_STRRCHR] = do_strrchr,
+    [SUBROUTINE_STRSTR] = do_strstr,         [SUBROUTINE_STRTOK] = do_strtok,
+    [SUBROUTINE_STRTOLL] = do_strtoll,       [SUBROUTINE_SUBSTR] = do_substr,
+    [SUBROUTINE_TOLOWER] = do_tolower,       [SUBROUTINE_TOUPPER] = do_toupper,
+    [SUBROUTINE_PYSTACK] = do_pystack,       [SUBROUTINE_LINK_NTOP] = do_link_ntop,
 };
 
 static const char *const operands_of[SUBROUTINE_COUNT] = {

@@ -118,6 +118,8 @@ enum builtin {
     SUBROUTINE(COPYIN, "copyin", I, "II", 2, "void *", "uintptr_t,size_t")                                   \
     SUBROUTINE(COPYINSTR, "copyinstr", S, "II", 1, "string", "uintptr_t,size_t") /* default: strsize */      \
     SUBROUTINE(COPYINTO, "copyinto", N, "III", 3, "void", "uintptr_t,size_t,void *")                         \
+    SUBROUTINE(COPYOUT, "copyout", N, "III", 3, "void", "void *,uintptr_t,size_t")                           \
+    SUBROUTINE(COPYOUTSTR, "copyoutstr", N, "SII", 3, "void", "char *,uintptr_t,size_t")                     \
     SUBROUTINE(DIRNAME, "dirname", S, "S", 1, "string", "char *")                                            \
     SUBROUTINE(GETMAJOR, "getmajor", I, "I", 1, "uint64_t", "dev_t")                                         \
     SUBROUTINE(GETMINOR, "getminor", I, "I", 1, "uint64_t", "dev_t")                                         \

@@ -1,0 +1,1 @@
+BEGIN { copyout("abc", 0x1234, 4); exit(0); }
