@@ -106,6 +106,53 @@ void compile_explain(const struct trace_request *request, const struct dlang_res
     fflush(stdout);
 }
 
+/* Bytes that DTrace lays a value out in, each at a multiple of its own size; a text has strsize. */
+static uint64_t lay_out(uint64_t at, const struct program_field *field) {
+    enum { FRAMES = 129 }; /* of a stack, whatever the program asks for */
+    uint64_t size = field->kind == FIELD_STACK ? FRAMES * sizeof(void *) : field->size;
+    uint64_t align = field->kind == FIELD_INTEGER ? size : field->kind == FIELD_STACK ? sizeof(void *) : 1;
+    return (at + align - 1) / align * align + size;
+}
+
+static uint64_t lay_out_fields(const struct program_header *program, uint64_t at, uint32_t first,
+                               uint32_t count) {
+    const struct program_field *fields = program_entries(program, SECTION_FIELDS);
+    for (uint32_t i = first; i < first + count; i++) {
+        at = lay_out(at, &fields[i]);
+    }
+    return at;
+}
+
+/* DTrace refuses a buffer that cannot hold one record of each clause. */
+static bool records_fit(const struct program_header *program) {
+    enum { HEAD = 24, LEAST = 64 }; /* LEAST: a record of its own at each error */
+    const struct program_clause *clauses = program_entries(program, SECTION_CLAUSES);
+    const struct program_action *actions = program_entries(program, SECTION_ACTIONS);
+    uint64_t most = LEAST;
+    for (uint32_t i = 0; i < program_count(program, SECTION_CLAUSES); i++) {
+        uint64_t size = HEAD;
+        for (uint32_t j = 0; j < clauses[i].actions; j++) {
+            const struct program_action *action = &actions[clauses[i].first_action + j];
+            size = lay_out_fields(program, size, action->first_field, action->fields);
+        }
+        most = size > most ? size : most;
+    }
+    return (uint64_t)program_option(program, OPTION_BUFSIZE) >= most;
+}
+
+/* And so of an entry of each aggregation. */
+static bool aggregations_fit(const struct program_header *program) {
+    enum { HEAD = 4, COUNTS = 16 };
+    const struct program_aggregation *aggregations = program_entries(program, SECTION_AGGREGATIONS);
+    uint64_t most = 0;
+    for (uint32_t i = 0; i < program_count(program, SECTION_AGGREGATIONS); i++) {
+        uint64_t size = lay_out_fields(program, HEAD, aggregations[i].first_field, aggregations[i].keys) +
+                        COUNTS + program_aggregation_words(&aggregations[i]) * sizeof(int64_t);
+        most = size > most ? size : most;
+    }
+    return (uint64_t)program_option(program, OPTION_AGGSIZE) >= most;
+}
+
 bool compile_announce(const struct trace_request *request, const struct dlang_result *result) {
     bool quiet = program_option(result->program, OPTION_QUIET) != 0;
     bool may_destroy = program_option(result->program, OPTION_DESTRUCTIVE) != 0;
@@ -121,6 +168,10 @@ bool compile_announce(const struct trace_request *request, const struct dlang_re
     }
     if ((result->program->flags & PROGRAM_DESTRUCTIVE) != 0 && !may_destroy) {
         command_error("could not enable tracing: Destructive actions not allowed");
+        return false;
+    }
+    if (!records_fit(result->program) || !aggregations_fit(result->program)) {
+        command_error("could not enable tracing: Enabling exceeds size of buffer");
         return false;
     }
     if (may_destroy && !quiet) {

@@ -383,15 +383,24 @@ static int show_version(void) {
     return STATUS_OK;
 }
 
+/* Of -h and -G, which catprobe has no use for. */
+static int refuse_output(const struct command_line *line, const char *option, const char *what) {
+    if (line->request.compiler.source_count == 0) {
+        command_error("%s requires one or more scripts or enabling options", option);
+        return STATUS_USAGE;
+    }
+    return command_error("%s makes %s for kernel tracers: use the system's own dtrace for it", option, what);
+}
+
 static int execute(struct command_line *line) {
     struct trace_request *request = &line->request;
     switch (line->mode) {
     case MODE_VERSION:
         return show_version();
     case MODE_OBJECT:
-        return command_error("-G makes objects for kernel tracers: use the system's own dtrace for it");
+        return refuse_output(line, "-G", "objects");
     case MODE_HEADER:
-        return command_error("-h makes headers for kernel tracers: use the system's own dtrace for it");
+        return refuse_output(line, "-h", "headers");
     default:
         break;
     }

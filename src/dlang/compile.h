@@ -51,6 +51,7 @@ int64_t compile_option(const struct compilation *compilation, enum option option
 void fold(struct compilation *compilation, struct node *node);
 /* Computes a node whose operands are NODE_INTEGERs; false: not an operation on integers. */
 bool fold_operation(struct compilation *compilation, struct node *node);
+_Noreturn void fold_fail_by_zero(struct compilation *compilation, const struct node *node);
 
 /* The value as a variable of this type would have it. */
 int64_t fold_cut(uint64_t value, const struct type *type);

@@ -12,6 +12,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#define REGISTER(name, number)                                                                               \
+    { "R_" #name, "int", number }
 #define SAME(name)                                                                                           \
     { #name, "int", name }
 
@@ -22,6 +24,15 @@ static const struct constant {
     int64_t value;
 } constants[] = {
     {"NULL", "void *", 0},
+
+    REGISTER(R15, 0), REGISTER(R14, 1), REGISTER(R13, 2), REGISTER(R12, 3), REGISTER(RBP, 4), REGISTER(FP, 4),
+    REGISTER(EBP, 4), REGISTER(RBX, 5), REGISTER(EBX, 5), REGISTER(R1, 5), REGISTER(R11, 6), REGISTER(R10, 7),
+    REGISTER(R9, 8), REGISTER(R8, 9), REGISTER(RAX, 10), REGISTER(EAX, 10), REGISTER(R0, 10), REGISTER(RCX, 11),
+    REGISTER(ECX, 11), REGISTER(RDX, 12), REGISTER(EDX, 12), REGISTER(RSI, 13), REGISTER(ESI, 13),
+    REGISTER(RDI, 14), REGISTER(EDI, 14), REGISTER(ERR, 15), REGISTER(RIP, 16), REGISTER(EIP, 16),
+    REGISTER(PC, 16), REGISTER(CS, 17), REGISTER(RFL, 18), REGISTER(EFL, 18), REGISTER(PS, 18),
+    REGISTER(RSP, 19), REGISTER(ESP, 19), REGISTER(SP, 19), REGISTER(SS, 20), REGISTER(DS, 21), REGISTER(ES, 22),
+    REGISTER(FS, 23), REGISTER(GS, 24), REGISTER(TRAPNO, REGISTERS - 1),
 
     SAME(SIGABRT), SAME(SIGALRM), SAME(SIGBUS), SAME(SIGCHLD), SAME(SIGCONT), SAME(SIGFPE),
     SAME(SIGHUP), SAME(SIGILL), SAME(SIGINT), SAME(SIGIO), SAME(SIGIOT), SAME(SIGKILL), SAME(SIGPIPE),

@@ -11,6 +11,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* How many registers uregs[] has, on x86-64. */
+enum { REGISTERS = 26 };
+
 /* Adds them as inlines of D's own. */
 void constants_define(struct identifiers *identifiers, struct types *types, struct memory *memory);
 

@@ -151,7 +151,8 @@ static const struct type *add_type(struct compilation *compilation, const struct
         return cook_promoted(compilation, left->type, right->type);
     const struct node *pointer = is_pointer(left) ? left : right;
     const struct node *number = pointer == left ? right : left;
-    if (subtracts && is_pointer(left) && is_pointer(right) && are_pointers(compilation, left, right))
+    if (subtracts && is_pointer(left) && is_pointer(right) && are_pointers(compilation, left, right) &&
+        pointed_to(compilation, left->type)->kind != TYPE_VOID)
         return type_named(compilation->types, "ptrdiff_t");
     if (!is_pointer(pointer) || !cook_is_integer(number) || (subtracts && pointer == right))
         fail_incompatible(compilation, node);
@@ -424,6 +425,8 @@ static void cook_assign(struct compilation *compilation, struct node *node, enum
     } else {
         want_lvalue(compilation, node, left);
         check_compound(compilation, node);
+        if (is_zero(right) && (node->op == TOKEN_DIVIDE_ASSIGN || node->op == TOKEN_REMAINDER_ASSIGN))
+            fold_fail_by_zero(compilation, node);
     }
     alloca_assign(compilation, node);
     node->type = left->type;
@@ -628,6 +631,8 @@ static void cook_member_of(struct compilation *compilation, struct node *node, c
     bool is_pointed_to = strcmp(op, "->") == 0;
     char text[128];
     type_print(aggregate, text, sizeof text);
+    if (aggregate->kind == TYPE_STRING) /* which is what it is made of, as a whole */
+        snprintf(text, sizeof text, "char [%zu]", aggregate->size);
     if (aggregate->kind == TYPE_FORWARD)
         compile_fail(compilation, node, "D_OP_INCOMPLETE",
                      "operator %s cannot be applied to a forward declaration: no %s definition is available",
@@ -672,6 +677,9 @@ static void cook_arrow(struct compilation *compilation, struct node *node, enum 
 static void cook_array(struct compilation *compilation, struct node *node, enum use use) {
     if (name_cook_array(compilation, node, use))
         return;
+    if (node->left->kind == NODE_AGGREGATION && node->left->list)
+        compile_fail(compilation, node, "D_AGG_MDIM",
+                     "improper attempt to reference @%s as a multi-dimensional array", node->left->text);
     cook(compilation, node->left, USE_READ);
     for (struct node *index = node->list; index; index = index->next)
         cook(compilation, index, USE_READ);

@@ -429,6 +429,8 @@ static struct node *parse_parameters(struct parser *parser) {
             break;
         begin = parser->token;
         struct specifiers specifiers = parse_specifiers(parser, true);
+        if (specifiers.storage && specifiers.storage != KEYWORD_REGISTER)
+            fail(parser, "inappropriate storage class for function or associative array parameter");
         const struct type *type = complete_specifiers(parser, &specifiers);
         struct declarator declarator = parse_declarator(parser, NAMED_OR_ABSTRACT);
         type = apply(parser, type, &declarator, &keys);
@@ -443,18 +445,39 @@ static struct node *parse_parameters(struct parser *parser) {
     return first;
 }
 
+/* `prototype`: "function" or "array". */
+static void check_names(struct parser *parser, const struct node *parameters, const char *prototype) {
+    unsigned number = 0;
+    for (const struct node *each = parameters; each; each = each->next) {
+        number++;
+        for (const struct node *other = parameters; other != each; other = other->next)
+            if (*each->text && strcmp(each->text, other->text) == 0)
+                lexer_fail(&parser->lexer, "parameter is already declared in %s prototype: %s, parameter #%u",
+                           prototype, each->text, number);
+    }
+}
+
+/* (void), but not (int, void). */
+static void check_parameters(struct parser *parser, const struct node *parameters) {
+    check_names(parser, parameters, "function");
+    for (const struct node *each = parameters; each; each = each->next) {
+        if (type_resolve(each->type)->kind != TYPE_VOID)
+            continue;
+        if (parameters->next)
+            fail(parser, "void must be sole parameter");
+        if (*each->text)
+            lexer_fail(&parser->lexer, "void parameter may not have a name: %s", each->text);
+    }
+}
+
 /* The types of keys, perhaps with names, up to the bracket. */
 static void check_keys(struct parser *parser, const struct node *keys) {
     unsigned number = 0;
     if (parser_peek(parser) == TOKEN_ELLIPSIS || !keys)
         fail(parser, "array prototype may not use a variable-length argument list");
+    check_names(parser, keys, "array");
     for (const struct node *key = keys; key; key = key->next) {
         number++;
-        for (const struct node *other = keys; other != key; other = other->next)
-            if (*key->text && strcmp(key->text, other->text) == 0)
-                lexer_fail(&parser->lexer,
-                           "parameter is already declared in array prototype: %s, parameter #%u", key->text,
-                           number);
         if (type_resolve(key->type)->kind == TYPE_VOID)
             lexer_fail(&parser->lexer,
                        "array prototype may not use parameter of type void: %s, parameter #%u",
@@ -472,7 +495,10 @@ static struct modifier *parse_brackets(struct parser *parser) {
     } else if (parser_peek(parser) != ']') {
         struct node *size = parse_conditional(parser);
         int64_t count;
-        if (!node_constant_value(parser->types, size, &count) || count <= 0 || count > UINT_MAX)
+        bool is_constant = node_constant_value(parser->types, size, &count);
+        if (is_constant && count > UINT_MAX)
+            fail(parser, "array dimension too big");
+        if (!is_constant || count <= 0)
             fail(parser, "positive integral constant expression or tuple signature expected as array "
                          "declaration subscript");
         made->count = (size_t)count;
@@ -485,6 +511,7 @@ static struct modifier *parse_function(struct parser *parser) {
     struct modifier *made = modifier(parser, MODIFIER_FUNCTION);
     if (parser_peek(parser) != ')')
         made->list = parse_parameters(parser);
+    check_parameters(parser, made->list);
     parser_accept(parser, TOKEN_ELLIPSIS);
     parser_expect(parser, ')');
     return made;
@@ -628,7 +655,9 @@ static struct node *declare(struct parser *parser, const struct specifiers *spec
         lexer_fail(&parser->lexer, "global variable identifier redeclared: %s", declarator.name);
     if (keys) /* no variable can be of this type, as in DTrace */
         type = type_inner(parser->types, TYPE_VOID);
-    if (!type_define_alias(parser->types, declarator.name, type))
+    if (parser->lexer.file && type_is_own_alias(parser->types, declarator.name))
+        type_replace_alias(parser->types, declarator.name, type); /* a header has C's own, not D's */
+    else if (!type_define_alias(parser->types, declarator.name, type))
         lexer_fail(&parser->lexer, "typedef redeclared: %s", declarator.name);
     return NULL;
 }

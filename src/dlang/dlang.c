@@ -6,6 +6,9 @@
 #include "compile.h"
 #include "constants.h"
 
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -57,12 +60,26 @@ static void describe_by_id(struct compilation *compilation, struct node *descrip
                      "invalid probe identifier %s: Unknown probe identifier", description->text);
 }
 
+/* pid123:::entry: DTrace takes hold of the process before it looks for its functions. */
+static void check_process(struct compilation *compilation, const struct node *description) {
+    const char *provider = description->parts[0];
+    size_t digits = strncmp(provider, "pid", 3) == 0 ? strspn(provider + 3, "0123456789") : 0;
+    if (digits == 0 || digits > 10 || provider[3 + digits] != '\0')
+        return;
+    long pid = strtol(provider + 3, NULL, 10);
+    if (pid == 0)
+        compile_fail(compilation, description, "D_PROC_BADPID", "%s does not contain a valid pid", provider);
+    if (pid > INT_MAX || (kill((pid_t)pid, 0) != 0 && errno == ESRCH))
+        compile_fail(compilation, description, "D_PROC_GRAB", "failed to grab process %ld", pid);
+}
+
 /* How many probes the description matches; none is an error unless -Z. */
 static unsigned match(struct compilation *compilation, struct node *description) {
     const struct dlang_probes *probes = &compilation->settings->probes;
     const char *const *parts = description->parts;
     if (description->is_number && *parts[3] == '\0')
         describe_by_id(compilation, description);
+    check_process(compilation, description);
     unsigned matched = probes->match(probes->context, parts[0], parts[1], parts[2], parts[3]);
     bool may_be_none = compilation->settings->zero_matches || compilation->options[OPTION_ZDEFS] > 0;
     if (matched == 0 && !may_be_none)

@@ -49,6 +49,11 @@ static bool fold_unary(struct node *node) {
     return true;
 }
 
+_Noreturn void fold_fail_by_zero(struct compilation *compilation, const struct node *node) {
+    compilation->region = NULL;
+    compile_fail(compilation, node, "D_DIV_ZERO", "expression contains division by zero");
+}
+
 static bool fold_binary(struct compilation *compilation, struct node *node) {
     bool is_shift = node->op == TOKEN_SHIFT_LEFT || node->op == TOKEN_SHIFT_RIGHT;
     const struct type *type =
@@ -56,10 +61,8 @@ static bool fold_binary(struct compilation *compilation, struct node *node) {
     uint64_t a = node->left->value, b = node->right->value;
     bool is_signed = type_resolve(type)->is_signed;
     uint64_t value = 0;
-    if ((node->op == '/' || node->op == '%') && b == 0) {
-        compilation->region = NULL;
-        compile_fail(compilation, node, "D_DIV_ZERO", "expression contains division by zero");
-    }
+    if ((node->op == '/' || node->op == '%') && b == 0)
+        fold_fail_by_zero(compilation, node);
     if (constant_compute(node->op, a, b, is_signed, &value)) {
         become(node, value, type);
         return true;

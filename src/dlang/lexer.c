@@ -409,6 +409,7 @@ static void take_string(struct lexer *lexer, struct token *token) {
     token->kind = TOKEN_STRING;
     token->text_length =
         lexer_unescape(lexer->output->memory, lexer->at + 1, (size_t)(end - lexer->at - 1), &token->text);
+    token->text_length = strnlen(token->text, token->text_length); /* "a\0b" is "a", in D */
     advance(lexer, end + 1);
     show(lexer, token->start, lexer->at);
 }
@@ -480,11 +481,15 @@ static const char *macro_argument(const struct lexer *lexer, size_t index) {
     return "dtrace";
 }
 
+/* 12 and -0x1f; 12abc too, which is 12 to DTrace. */
 static bool is_number(const char *text) {
     char *end;
     if (!*text)
         return false;
     strtoull(text, &end, 0);
+    if (isdigit((unsigned char)*text))
+        while (is_name_part(*end))
+            end++;
     return *end == '\0';
 }
 
@@ -508,6 +513,7 @@ static void take_argument(struct lexer *lexer, struct token *token, const char *
         if (!isdigit((unsigned char)*text))
             token->sign = *text++;
         read_integer(token, text, &overflow);
+        *token->suffix = '\0';
         if (overflow)
             lexer_fail(lexer, "macro argument %s constant %.400s results in integer overflow", written, text);
     } else if (is_name(text)) {

@@ -3,14 +3,13 @@
  * first assignment. An inline, and a translated member, is replaced by a copy of its definition.
  */
 #include "names.h"
+#include "constants.h"
 #include "psinfo.h"
 
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { REGISTERS = 26 }; /* of uregs[], on x86-64 */
 
 /* --- copies of definitions, for inlines and translators --- */
 

@@ -13,6 +13,7 @@
 enum option_kind { KIND_FLAG, KIND_SWITCH, KIND_NUMBER, KIND_SIZE, KIND_RATE, KIND_POLICY, KIND_TEXT };
 
 static const char invalid_value[] = "Invalid value for specified option";
+static const char too_large[] = "Value too large for defined data type";
 
 static const struct {
     const char *name;
@@ -32,7 +33,11 @@ static const struct {
     const char *words;
 } options_ignored[] = {
     {"aggpercpu", KIND_SWITCH, false, NULL},
+    {"bpflog", KIND_FLAG, false, NULL},
+    {"bpflogsize", KIND_SIZE, false, NULL},
+    {"btfpath", KIND_TEXT, true, NULL},
     {"cpphdrs", KIND_SWITCH, false, NULL},
+    {"ctfpath", KIND_TEXT, true, NULL},
     {"ctypes", KIND_TEXT, false, NULL},
     {"debug", KIND_SWITCH, false, NULL},
     {"disasm", KIND_NUMBER, false, NULL},
@@ -43,23 +48,27 @@ static const struct {
     {"grabanon", KIND_FLAG, false, NULL},
     {"kdefs", KIND_SWITCH, false, NULL},
     {"knodefs", KIND_SWITCH, false, NULL},
-    {"lazyload", KIND_SWITCH, false, NULL},
-    {"ldpath", KIND_TEXT, false, NULL},
+    {"late", KIND_TEXT, false, " static dynamic "},
+    {"lazyload", KIND_FLAG, false, NULL},
+    {"ldpath", KIND_TEXT, true, NULL},
     {"libdir", KIND_TEXT, false, NULL},
     {"linkmode", KIND_TEXT, false, " kernel static dynamic "},
+    {"linknommap", KIND_SWITCH, false, NULL},
     {"linktype", KIND_TEXT, false, " elf dof "},
-    {"lockmem", KIND_TEXT, false, NULL},
+    {"lockmem", KIND_TEXT, true, NULL},
     {"maxframes", KIND_NUMBER, false, NULL},
-    {"modpath", KIND_TEXT, false, NULL},
+    {"modpath", KIND_TEXT, true, NULL},
+    {"nolibs", KIND_SWITCH, false, NULL},
     {"noresolve", KIND_FLAG, false, NULL},
     {"pcapsize", KIND_SIZE, false, NULL},
     {"pgmax", KIND_TEXT, false, NULL},
     {"preallocate", KIND_SIZE, false, NULL},
-    {"procfspath", KIND_TEXT, false, NULL},
+    {"procfspath", KIND_TEXT, true, NULL},
     {"pspec", KIND_SWITCH, false, NULL},
     {"quietresize", KIND_FLAG, false, NULL},
-    {"stdc", KIND_TEXT, false, " a c s t "},
+    {"stdc", KIND_TEXT, true, " a c s t "},
     {"strip", KIND_SWITCH, false, NULL},
+    {"syslibdir", KIND_TEXT, false, NULL},
     {"sysslice", KIND_TEXT, false, NULL},
     {"tregs", KIND_NUMBER, false, NULL},
     {"udefs", KIND_SWITCH, false, NULL},
@@ -161,7 +170,7 @@ static bool read_value(enum option_kind kind, enum option option, const char *te
         return !text || program_read_flag(text, value);
     case KIND_NUMBER:
         *value = 1;
-        return !text || (read_number(text, value, &rest) && !*rest);
+        return !text || (read_number(text, value, &rest) && !*rest && *value >= 0);
     case KIND_SIZE:
         return text && read_size(text, value) && (*value > 0 || !needs_more(option));
     case KIND_RATE:
@@ -183,10 +192,10 @@ static bool read_ignored(const char *name, size_t length, const char *value, boo
         bool good = options_ignored[i].kind == KIND_TEXT
                         ? value && (!words || strstr(words, word))
                         : read_value(options_ignored[i].kind, OPTION_COUNT, value, &number);
-        *problem = !good ? invalid_value
-                   : in_program && options_ignored[i].not_in_program
+        *problem = in_program && options_ignored[i].not_in_program
                        ? "Option cannot be used from within a D program"
-                       : NULL;
+                   : good ? NULL
+                          : invalid_value;
         return true;
     }
     return false;
@@ -198,7 +207,10 @@ const char *dlang_option(int64_t options[OPTION_COUNT], const char *text, bool i
     value = value ? value + 1 : NULL;
     for (int i = 0; i < OPTION_COUNT; i++)
         if (strlen(options_known[i].name) == length && strncmp(options_known[i].name, text, length) == 0)
-            return read_value(options_known[i].kind, (enum option)i, value, &options[i]) ? NULL
-                                                                                         : invalid_value;
+            return !read_value(options_known[i].kind, (enum option)i, value, &options[i]) ? invalid_value
+                   : i == OPTION_STRSIZE && options[i] > UINT32_MAX                       ? too_large
+                                                                                          : NULL;
+    if (length == strlen("version") && strncmp(text, "version", length) == 0)
+        return "Operation not supported"; /* there is one version of D, as for DTrace 2 */
     return read_ignored(text, length, value, in_program, &problem) ? problem : "Invalid option name";
 }

@@ -116,6 +116,8 @@ static struct node *parse_clause(struct parser *parser) {
     if (parser_accept(parser, '/')) {
         clause->condition = parse_expression(parser);
         parser_expect(parser, TOKEN_PREDICATE_END);
+        if (parser_peek(parser) == '/')
+            lexer_fail(lexer, "expected actions { } following probe description and predicate");
         if (parser_peek(parser) != '{')
             parser_syntax_error(parser);
     }
@@ -235,20 +237,17 @@ bool parse(const struct dlang_settings *settings, size_t source, const struct pa
 
 bool macros_all_used(const struct dlang_settings *settings, const struct macros *macros, unsigned last_line,
                      struct dlang_problem *problem) {
-    for (size_t i = settings->argument_count; i > 0; i--) {
-        if (macros->used[i])
-            continue;
-        const struct dlang_source *source = &settings->sources[settings->source_count - 1];
-        char place[32] = "";
-        if (!source->whole_description)
-            snprintf(place, sizeof place, "line %u: ", last_line);
-        snprintf(problem->text, sizeof problem->text,
-                 "%sextraneous argument '%.400s' ($%zu is not referenced)", place, settings->arguments[i - 1],
-                 i);
-        problem->source = settings->source_count - 1;
-        problem->line = last_line;
-        problem->column = 0;
-        return false;
-    }
-    return true;
+    size_t last = settings->argument_count; /* those before it are not looked at */
+    if (last == 0 || macros->used[last])
+        return true;
+    const struct dlang_source *source = &settings->sources[settings->source_count - 1];
+    char place[32] = "";
+    if (!source->whole_description)
+        snprintf(place, sizeof place, "line %u: ", last_line);
+    snprintf(problem->text, sizeof problem->text, "%sextraneous argument '%.400s' ($%zu is not referenced)",
+             place, settings->arguments[last - 1], last);
+    problem->source = settings->source_count - 1;
+    problem->line = last_line;
+    problem->column = 0;
+    return false;
 }

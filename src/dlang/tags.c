@@ -12,6 +12,7 @@ static const struct {
 } tags[] = {
     {"#error:", "D_PRAGERR"},
     {"array declaration requires", "D_DECL_ARRNULL"},
+    {"array dimension too big", "D_DECL_ARRBIG"},
     {"array prototype may not use a variable", "D_DECL_PROTO_VARARGS"},
     {"array prototype may not use parameter", "D_DECL_PROTO_TYPE"},
     {"bit-field too big", "D_DECL_BFSIZE"},
@@ -33,6 +34,7 @@ static const struct {
     {"global variable identifier", "D_DECL_IDRED"},
     {"identifier redeclared", "D_DECL_IDRED"},
     {"incomplete struct/union/enum", "D_DECL_INCOMPLETE"},
+    {"inappropriate storage class", "D_DECL_PARMCLASS"},
     {"integer constant", "D_INT_OFLOW"},
     {"invalid D pragma", "D_PRAGMA_INVAL"},
     {"invalid class", "D_PRAGMA_INVAL"},
@@ -66,6 +68,8 @@ static const struct {
     {"undefined function name", "D_FUNC_UNDEF"},
     {"unused #pragma", "D_PRAGMA_UNUSED"},
     {"useless declaration", "D_DECL_USELESS"},
+    {"void must be sole", "D_DECL_PROTO_VOID"},
+    {"void parameter may", "D_DECL_PROTO_NAME"},
 };
 
 /* Words within the message that make it a kind of its own. */

@@ -26,6 +26,7 @@ struct entry {
     struct entry *next; /* in the bucket */
     const char *name;
     enum space space;
+    bool is_own; /* known before the program says anything */
     struct type *type;
     int64_t value; /* of an enumerator */
 };
@@ -106,6 +107,22 @@ static const struct {
     {"u_int16_t", "unsigned short"},
     {"u_int32_t", "unsigned int"},
     {"u_int64_t", "uint64_t"},
+    {"u8", "unsigned char"},
+    {"u16", "unsigned short"},
+    {"u32", "unsigned int"},
+    {"u64", "unsigned long long"},
+    {"s8", "signed char"},
+    {"s16", "short"},
+    {"s32", "int"},
+    {"s64", "long long"},
+    {"__u8", "unsigned char"},
+    {"__u16", "unsigned short"},
+    {"__u32", "unsigned int"},
+    {"__u64", "unsigned long long"},
+    {"__s8", "signed char"},
+    {"__s16", "short"},
+    {"__s32", "int"},
+    {"__s64", "long long"},
     {"bool", "_Bool"},
     {"hrtime_t", "int64_t"},
     {"pid_t", "int"},
@@ -229,7 +246,15 @@ struct types *types_new(struct memory *memory, size_t string_size) {
     }
     define_in6_address(types);
     psinfo_define(types);
+    for (size_t i = 0; i < BUCKETS; i++)
+        for (struct entry *entry = types->buckets[i]; entry; entry = entry->next)
+            entry->is_own = true;
     return types;
+}
+
+bool type_is_own_alias(const struct types *types, const char *name) {
+    const struct entry *entry = find(types, SPACE_TYPE, name);
+    return entry && entry->is_own && entry->type->kind == TYPE_TYPEDEF;
 }
 
 void types_set_string_size(struct types *types, size_t string_size) {
@@ -354,6 +379,10 @@ const struct type *type_qualified(struct types *types, const struct type *type, 
 const struct type *type_define_alias(struct types *types, const char *name, const struct type *base) {
     if (find(types, SPACE_TYPE, name))
         return NULL;
+    return type_replace_alias(types, name, base);
+}
+
+const struct type *type_replace_alias(struct types *types, const char *name, const struct type *base) {
     struct type *type = make(types, TYPE_TYPEDEF, base);
     type->name = copy_name(types, name);
     type->size = base->size;

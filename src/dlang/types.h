@@ -87,6 +87,10 @@ const struct type *type_qualified(struct types *types, const struct type *type, 
 /* What a declaration makes. The members (offsets not yet set) are copied. A tag or name of
    NULL is anonymous. Each returns NULL when the name is taken by another definition of this kind. */
 const struct type *type_define_alias(struct types *types, const char *name, const struct type *base);
+/* The same, in place of another definition, which stays with those that have it. Never NULL. */
+const struct type *type_replace_alias(struct types *types, const char *name, const struct type *base);
+/* Is it a typedef that was there before the program, as uint64_t is? */
+bool type_is_own_alias(const struct types *types, const char *name);
 const struct type *type_define_enum(struct types *types, const char *tag);
 /* The next enumerator of an enum that type_define_enum gave; NULL when the name is another one's. */
 const struct type_enumerator *type_define_enumerator(struct types *types, const struct type *type,
