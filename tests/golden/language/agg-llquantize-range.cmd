@@ -1,0 +1,1 @@
+dtrace -qs agg-llquantize-range.d

@@ -1,0 +1,1 @@
+dtrace -qs agg-normalize-one-of-two.d

@@ -1,0 +1,1 @@
+dtrace -qs agg-quantize-weights.d

@@ -1,0 +1,1 @@
+dtrace -xaggsortkeypos=1 -xaggsortkey -qs agg-sort-second-key.d

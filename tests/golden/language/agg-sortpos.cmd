@@ -1,0 +1,1 @@
+dtrace -xaggsortpos=1 -qs agg-sortpos.d

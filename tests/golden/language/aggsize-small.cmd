@@ -1,0 +1,1 @@
+dtrace -s aggsize-small.d

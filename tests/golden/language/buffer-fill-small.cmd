@@ -1,0 +1,1 @@
+dtrace -s buffer-fill-small.d

@@ -1,0 +1,1 @@
+dtrace -xbufsize=4 -n 'BEGIN { exit(0); }'

@@ -1,0 +1,1 @@
+dtrace -qs cerr-divide-assign-zero.d

@@ -1,0 +1,1 @@
+dtrace -qs cerr-print-struct.d

@@ -1,0 +1,1 @@
+BEGIN { trace(uregs[R_RSP, 1]); exit(0); }

@@ -1,0 +1,1 @@
+dtrace -qs cerr-uregs-variable.d

@@ -1,0 +1,1 @@
+BEGIN { x = 3; trace(uregs[x]); exit(0); }

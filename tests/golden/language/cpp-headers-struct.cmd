@@ -1,0 +1,1 @@
+dtrace -Cqs cpp-headers-struct.d

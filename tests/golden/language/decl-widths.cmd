@@ -1,0 +1,1 @@
+dtrace -qs decl-widths.d

@@ -1,0 +1,1 @@
+dtrace -qs enum-typedef.d

@@ -1,0 +1,1 @@
+dtrace -qs err-arguments.d

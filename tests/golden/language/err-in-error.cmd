@@ -1,0 +1,1 @@
+dtrace -qs err-in-error.d

@@ -1,0 +1,1 @@
+dtrace -qs expr-if-exit.d

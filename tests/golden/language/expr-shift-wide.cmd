@@ -1,0 +1,1 @@
+dtrace -qs expr-shift-wide.d

@@ -1,0 +1,1 @@
+BEGIN { printf("%d\n", -1 < 0U); printf("%d\n", -1 < 0u); printf("%d\n", (unsigned int)1 > -1); printf("%d\n", 1UL > -1); printf("%d\n", 0xffffffff > 0); printf("%d %d\n", 2147483648 > 0, -2147483648 < 0); exit(0); }

@@ -1,0 +1,1 @@
+BEGIN { trace(sizeof(1)); trace(sizeof(1L)); trace(sizeof('a')); trace(sizeof(0xffffffff)); trace(sizeof(0x100000000)); trace(sizeof(1==1)); trace(sizeof("abc")); trace(sizeof((char)1)); trace(sizeof((char)1 + (char)1)); trace(sizeof(2147483648)); exit(0);}

@@ -1,0 +1,1 @@
+dtrace -qs fn-inet-ntop.d

@@ -1,0 +1,1 @@
+BEGIN { this->b = (uint8_t *)alloca(4); this->b[0] = 192; this->b[1] = 168; this->b[2] = 0; this->b[3] = 255; printf("%s\n", inet_ntoa((ipaddr_t *)this->b)); printf("%s\n", inet_ntop(AF_INET, this->b)); exit(0); }

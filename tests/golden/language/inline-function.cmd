@@ -1,0 +1,1 @@
+dtrace -qs inline-function.d

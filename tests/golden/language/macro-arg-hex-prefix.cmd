@@ -1,0 +1,1 @@
+dtrace -qn 'BEGIN { printf("%d\n", $1); exit(0); }' 0x1fg

@@ -1,0 +1,1 @@
+dtrace -x aggsortpos=-1 -n 'BEGIN { trace(1); exit(0); }'

@@ -1,0 +1,2 @@
+#pragma D option lockmem=x
+BEGIN { trace(1); exit(0); }

@@ -1,0 +1,1 @@
+dtrace -qs pragma-stdc.d

@@ -1,0 +1,1 @@
+dtrace -qs print-struct.d

@@ -1,0 +1,1 @@
+dtrace -qs printf-Y-width.d

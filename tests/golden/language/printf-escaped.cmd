@@ -1,0 +1,1 @@
+dtrace -qs printf-escaped.d

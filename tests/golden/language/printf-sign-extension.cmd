@@ -1,0 +1,1 @@
+dtrace -qs printf-sign-extension.d

@@ -1,0 +1,1 @@
+dtrace -qs registers-32bit.d

@@ -1,0 +1,1 @@
+BEGIN { trace(R_R15); trace(R_R14); trace(R_R13); trace(R_R12); trace(R_R11); trace(R_R10); trace(R_R9); trace(R_R8); trace(R_RDI); trace(R_RSI); trace(R_RBP); trace(R_RBX); trace(R_RDX); trace(R_RCX); trace(R_RAX); trace(R_TRAPNO); trace(R_RFL); trace(R_CS); trace(R_SS); trace(R_DS); trace(R_ES); trace(R_FS); trace(R_GS); exit(0); }

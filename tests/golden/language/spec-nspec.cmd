@@ -1,0 +1,1 @@
+dtrace -xnspec=3 -qs spec-nspec.d

@@ -1,0 +1,1 @@
+dtrace -qs spec-several.d

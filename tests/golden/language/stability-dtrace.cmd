@@ -1,0 +1,1 @@
+dtrace -ve -n 'dtrace:::BEGIN { trace(timestamp); exit(0); }'

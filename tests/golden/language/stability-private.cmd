@@ -1,0 +1,1 @@
+dtrace -ve -n 'BEGIN { trace(curthread->pid); exit(0); }'

@@ -1,0 +1,1 @@
+dtrace -ve -n 'profile:::tick-1s { trace(arg0); }'

@@ -1,0 +1,1 @@
+dtrace -ve -s stability-script.d

@@ -1,0 +1,2 @@
+BEGIN { trace(1); exit(0); }
+END { trace(2); }

@@ -1,0 +1,1 @@
+dtrace -qs str-index-edges.d

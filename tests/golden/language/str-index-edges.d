@@ -1,0 +1,1 @@
+BEGIN { printf("%d %d %d %d %d\n", index("abcabc", "c"), index("abcabc", "c", 3), index("abcabc", "c", -5), index("abcabc", "", 2), index("abcabc", "", 10)); printf("%d %d %d\n", index("abc", "abcd"), index("", ""), index("", "a")); printf("%d %d\n", index("abc", "c", 2), index("abc", "c", 3)); exit(0); }

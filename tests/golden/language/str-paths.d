@@ -1,0 +1,1 @@
+BEGIN { printf("%s %s %s\n", basename("/a/b/c"), basename("/a/b/"), basename("abc")); printf("[%s] [%s] [%s]\n", basename(""), basename("/"), basename("//")); printf("%s %s %s\n", dirname("/a/b/c"), dirname("/a/b/"), dirname("abc")); printf("[%s] [%s] [%s] [%s]\n", dirname(""), dirname("/"), dirname("//"), dirname("/a")); exit(0); }

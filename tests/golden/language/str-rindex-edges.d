@@ -1,0 +1,1 @@
+BEGIN { printf("%d %d %d %d %d\n", rindex("abcabc", "c"), rindex("abcabc", "c", 3), rindex("abcabc", "c", -5), rindex("abcabc", "", 2), rindex("abcabc", "", 10)); printf("%d %d %d\n", rindex("abc", "abcd"), rindex("", ""), rindex("", "a")); printf("%d %d %d\n", rindex("abcabc", "abc", 3), rindex("abcabc", "abc", 0), rindex("abcabc", "abc", 100)); exit(0); }

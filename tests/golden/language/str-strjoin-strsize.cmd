@@ -1,0 +1,1 @@
+dtrace -qs str-strjoin-strsize.d

@@ -1,0 +1,1 @@
+dtrace -s tick-end.d

@@ -1,0 +1,1 @@
+dtrace -qs translator-string.d

@@ -1,0 +1,1 @@
+dtrace -qs typedef-linux.d

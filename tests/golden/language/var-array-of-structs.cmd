@@ -1,0 +1,1 @@
+dtrace -qs var-array-of-structs.d

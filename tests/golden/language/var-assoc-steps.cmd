@@ -1,0 +1,1 @@
+dtrace -qs var-assoc-steps.d

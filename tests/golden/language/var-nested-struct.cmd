@@ -1,0 +1,1 @@
+dtrace -qs var-nested-struct.d
