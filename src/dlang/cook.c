@@ -2,6 +2,7 @@
  * cook.c: gives every expression its type and checks it, in DTrace's words. Names are in names.c, calls in
  * calls.c.
  */
+#include "calls.h"
 #include "compile.h"
 #include "names.h"
 

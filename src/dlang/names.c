@@ -656,8 +656,9 @@ static void declare_inline(struct compilation *compilation, struct node *node) {
     if (known)
         compile_fail(compilation, node, "D_DECL_IDRED",
                      "identifier redefined: %s\n\t current: inline definition\n\tprevious: %s", node->text,
-                     known->kind == IDENTIFIER_BUILTIN ? "scalar "
-                                                       : describe_variable(compilation, known, known->type));
+                     known->kind == IDENTIFIER_BUILTIN || known->kind == IDENTIFIER_FUNCTION
+                         ? memory_print(compilation->memory, "%s ", identifier_kind_name(known))
+                         : describe_variable(compilation, known, known->type));
     if (type_resolve(node->type)->kind == TYPE_VOID)
         compile_fail(compilation, node, "D_DECL_VOIDOBJ", "cannot declare void inline: %s", node->text);
     if (type_resolve(node->type)->kind == TYPE_ARRAY)
@@ -725,8 +726,8 @@ static void declare_translator(struct compilation *compilation, struct node *nod
 
 static void declare_pragma(struct compilation *compilation, struct node *node) {
     (void)compilation;
-    (void)
-        node; /* attributes, binding, depends_on concern the stability of names, which no command asks for */
+    (void)node; /* attributes and binding say how stable a name of the program's own is, which -v does not
+                   report */
 }
 
 void cook_declaration(struct compilation *compilation, struct node *node) {

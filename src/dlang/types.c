@@ -445,7 +445,7 @@ const struct type *type_declare_tag(struct types *types, enum type_kind kind, co
 struct layout {
     uint64_t end;  /* bits, behind the last member */
     uint64_t size; /* bytes: of the widest member of a union, of all of a struct */
-    size_t align;  /* bytes */
+    size_t align;  /* bytes; 0: nothing placed yet */
 };
 
 static uint64_t round_up(uint64_t value, uint64_t unit) {
@@ -460,7 +460,8 @@ static size_t unit_of(unsigned bits) {
     return unit;
 }
 
-/* As DTrace does it, not as C compilers do: each bit-field has bytes of its own, of no more than it needs. */
+/* As DTrace does it, not as C compilers do: each bit-field has bytes of its own, of no more than it needs,
+   and a struct within another is aligned as its first member. */
 static void place(struct layout *layout, struct type_member *member, bool is_bit_field, bool is_union) {
     size_t size = member->type->size, align = member->type->align;
     if (is_bit_field)
@@ -472,7 +473,7 @@ static void place(struct layout *layout, struct type_member *member, bool is_bit
     layout->end = 8 * offset + (is_bit_field ? member->bits : 8 * (uint64_t)size);
     if (offset + size > layout->size)
         layout->size = offset + size;
-    if (align > layout->align)
+    if (is_union ? align > layout->align : layout->align == 0)
         layout->align = align;
 }
 
@@ -482,7 +483,7 @@ const struct type *type_complete(struct types *types, const struct type *forward
         return NULL;
     struct type *type = (struct type *)forward; /* made by type_declare_tag */
     struct type_member *copies = memory_allocate(types->memory, (count + 1) * sizeof *copies);
-    struct layout layout = {0, 0, 1};
+    struct layout layout = {0, 0, 0};
     size_t kept = 0;
     for (size_t i = 0; i < count; i++) {
         struct type_member member = members[i];
@@ -496,7 +497,7 @@ const struct type *type_complete(struct types *types, const struct type *forward
     type->kind = kind;
     type->members = copies;
     type->count = kept;
-    type->align = layout.align;
+    type->align = layout.align ? layout.align : 1;
     type->size = layout.size; /* nothing behind the last member, as in DTrace */
     return type;
 }

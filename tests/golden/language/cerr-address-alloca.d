@@ -1,0 +1,1 @@
+BEGIN { x = (void *)5; x = alloca(4); exit(0); }

@@ -1,0 +1,1 @@
+BEGIN { x = alloca(4); x = (void *)5; exit(0); }

@@ -1,0 +1,1 @@
+BEGIN { x = alloca(4); x = "a"; exit(0); }

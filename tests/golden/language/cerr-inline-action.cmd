@@ -1,0 +1,1 @@
+dtrace -qs cerr-inline-action.d

@@ -1,0 +1,1 @@
+inline int trace[int x] = x; BEGIN { exit(0); }

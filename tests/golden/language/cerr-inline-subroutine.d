@@ -1,0 +1,1 @@
+inline int strlen[int x] = x; BEGIN { exit(0); }

@@ -1,0 +1,1 @@
+dtrace -qs comments-everywhere.d

@@ -1,0 +1,3 @@
+/* a
+multi-line comment */
+BEGIN /* c */ /* d */ / 1 /* e */ / { /* f */ trace(/* g */ 1); exit(0); }

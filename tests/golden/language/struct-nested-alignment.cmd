@@ -1,0 +1,1 @@
+dtrace -qs struct-nested-alignment.d

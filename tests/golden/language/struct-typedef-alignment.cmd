@@ -1,0 +1,1 @@
+dtrace -qs struct-typedef-alignment.d

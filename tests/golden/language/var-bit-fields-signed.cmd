@@ -1,0 +1,1 @@
+dtrace -qs var-bit-fields-signed.d

@@ -1,0 +1,1 @@
+dtrace -qs var-union-nested.d
