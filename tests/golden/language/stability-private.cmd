@@ -1,1 +1,0 @@
-dtrace -ve -n 'BEGIN { trace(curthread->pid); exit(0); }'
