@@ -19,7 +19,7 @@ ALLOWED_SKIPS = [
 
 LINES_OF_A_RERUN = 40
 
-# Ignored where the tests run in the background or under nohup; the programs that they start would inherit that.
+# Ignored where the tests run in the background or under nohup; what they start would inherit that.
 USUAL_SIGNALS = {signal.SIGINT: signal.default_int_handler, signal.SIGHUP: signal.SIG_DFL}
 
 

@@ -20,8 +20,8 @@ import pytest
 from tracing import command, run
 from waiting import until
 
-# Spends known shares of its time: 60% in large, 30% in middle, 10% in small, all of it below work. No two rounds
-# are of one length, or all samples might fall on the same part of it.
+# Spends known shares of its time: 60% in large, 30% in middle, 10% in small, all of it below work. No two
+# rounds are of one length, or all samples might fall on the same part of it.
 SHARES = """
 import threading
 

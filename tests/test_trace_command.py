@@ -50,7 +50,8 @@ def test_what_matched_is_told(environment):
 
 COPIES_OUT = (
     'BEGIN { this->a = (char *)alloca(8); copyoutstr("abcdef", (uintptr_t)this->a, 4); this->a[4] = 0;'
-    ' printf("%s", stringof(this->a)); copyout("XY", (uintptr_t)this->a, 2); printf(" %s\\n", stringof(this->a)); }'
+    ' printf("%s", stringof(this->a)); copyout("XY", (uintptr_t)this->a, 2);'
+    ' printf(" %s\\n", stringof(this->a)); }'
     ' BEGIN { copyout("XY", 0x10, 2); } ERROR { printf("%d %x\\n", arg4, arg5); exit(0); }'
 )
 
@@ -76,7 +77,7 @@ def test_copyout_changes_the_traced_program(environment, tmp_path):
         "print(page[:4])\n"
     )
     program = (
-        "python$target:::function-entry/probefunc == \"told\"/"
+        'python$target:::function-entry/probefunc == "told"/'
         ' { copyoutstr("cat", strtoll(copyinstr(arg0), 16), 4); }'
     )
     words = "{} {}".format(sys.executable, script)

@@ -217,11 +217,13 @@ void quick_run(struct engine_thread *thread, const struct ready *ready, const st
         QUICK_OPCODES(OPCODE)
 #    undef OPCODE
     };
-    if (!LIKELY(ready < end)) {
+#else
+    static const void *const *const targets = NULL;
+#endif
+    if (thread == NULL) {
         handlers = targets;
         return;
     }
-#endif
     const uint32_t *const activity = &thread->engine->arena->header->activity;
     const struct quick_instruction *at;
 next_clause:
