@@ -11,10 +11,11 @@ import pytest
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 
-# Reasons for which a test may be skipped under --no-skips: what this interpreter or this processor is not.
+# Reasons for which a test may be skipped under --no-skips: what this interpreter, processor or kernel is not.
 ALLOWED_SKIPS = [
     r"(needs|only on|not on) CPython ",
     r"(needs|only on|not on) (x86-64|aarch64|macOS|Linux)\b",
+    r"podman runs no container here: ",
 ]
 
 LINES_OF_A_RERUN = 40
