@@ -458,8 +458,11 @@ static inline void *compat_get_code_extra(PyCodeObject *code, Py_ssize_t index) 
     void *extra = NULL;
     PyUnstable_Code_GetExtra((PyObject *)code, index, &extra);
     return extra;
-#else /* As _PyCode_GetExtra does, without the call; the block is the same since 3.6 (_PyCodeObjectExtra).   \
-       */
+#elif PY_VERSION_HEX < 0x03070000 /* the slots are in another block */
+    void *extra = NULL;
+    _PyCode_GetExtra((PyObject *)code, index, &extra);
+    return extra;
+#else                             /* As _PyCode_GetExtra does, without the call. */
     const struct {
         Py_ssize_t size;
         void *extras[];
