@@ -929,7 +929,8 @@ def test_help_is_one_screen_with_an_example_of_each(catprobe):
         assert len(re.findall(r"(?m)^ +catprobe {} \S.*  \S".format(verb), result.stdout)) == 1, verb
     for example in ("catprobe -s d_demo/a_py_flowinfo.d -p", "catprobe -l -v -p 24601", "catprobe --scripts"):
         assert example in result.stdout
-    assert catprobe("-h").stdout == result.stdout
+    for others in (("-h",), ("calls", "--help"), ("run", "--help"), ("top", "-h")):
+        assert catprobe(*others).stdout == result.stdout, others
 
 
 def test_messages_begin_with_the_name_of_the_call(binaries, environment, tmp_path):

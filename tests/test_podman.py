@@ -1,6 +1,6 @@
 """A real container, by podman: traced from outside, and from another container with a folder in common.
 
-Its root is the directory of tests/forky; it is read-only, without a network, and has podman's own seccomp filter.
+Its root is the directory of tests/forky, read-only, without a network, and with podman's own seccomp filter.
 """
 
 import os

@@ -243,6 +243,15 @@ def test_a_child_waits_for_begin(environment, script, tmp_path):
     assert lines.count("leaf") == 1000 and lines.index("end") > len(lines) - 1000
 
 
+def test_a_child_ends_with_the_trace(environment, tmp_path):
+    path = tmp_path / "endless.py"
+    path.write_text("import time\n\n\nwhile True:\n    time.sleep(0.01)\n")
+    program = 'BEGIN { printf("%d\\n", $target); } tick-10ms { exit(5); }'
+    result = run(environment, "-qn", program, "-c", "{} {}".format(sys.executable, path))
+    assert result.returncode == 5
+    assert not os.path.exists("/proc/{}".format(int(result.stdout)))
+
+
 @pytest.mark.once
 def test_a_child_need_not_be_python(environment):
     result = run(environment, "-qn", 'END { printf("end\\n"); }', "-c", "echo from child")

@@ -182,7 +182,7 @@ void child_release(struct child *child) {
     }
 }
 
-void child_give_up(struct child *child) {
+void child_kill(struct child *child) {
     if (child->pid > 0 && !child_ended(child)) {
         kill(child->pid, SIGKILL);
         while (waitpid(child->pid, NULL, 0) < 0 && errno == EINTR) {

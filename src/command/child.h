@@ -33,8 +33,8 @@ bool child_wait_held(struct child *child);
 /* Lets those that wait go on, and from now on nobody waits. */
 void child_release(struct child *child);
 
-/* Ends one that was not released, as it was to be traced and is not. */
-void child_give_up(struct child *child);
+/* Ends it, if it has not ended. */
+void child_kill(struct child *child);
 
 /* Answers a Python that asks late. `hold` is readable. */
 void child_answer(struct child *child);

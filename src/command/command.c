@@ -237,6 +237,10 @@ static bool is_dtrace(void) {
     return strcmp(called_name, "dtrace") == 0;
 }
 
+static bool is_help(const char *option) {
+    return strcmp(option, "-h") == 0 || strcmp(option, "--help") == 0;
+}
+
 static int dispatch(int argc, char **argv) {
     if (is_dtrace()) {
         return command_dtrace(argc, argv);
@@ -246,6 +250,9 @@ static int dispatch(int argc, char **argv) {
     }
     for (int i = 0; i < VERB_COUNT; i++) {
         if (strcmp(argv[1], verbs[i].name) == 0) {
+            if (argc == 3 && is_help(argv[2])) {
+                return show_help();
+            }
             return verbs[i].function(argc - 1, argv + 1);
         }
     }
@@ -255,7 +262,7 @@ static int dispatch(int argc, char **argv) {
                              : command_usage_error("%s takes no argument: %s", argv[1], argv[2]);
         }
     }
-    if (argc == 2 && strcmp(argv[1], "-h") == 0) {
+    if (argc == 2 && is_help(argv[1])) {
         return show_help();
     }
     if (argv[1][0] == '-') {

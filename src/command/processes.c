@@ -113,6 +113,9 @@ void processes_close(struct processes *processes) {
         free(processes->items[i]);
     }
     for (size_t i = 0; i < processes->child_count; i++) {
+        if (i < processes->request->command_count) {
+            child_kill(&processes->children[i]); /* as dtrace does; that of a verb runs on */
+        }
         child_close(&processes->children[i]);
     }
     for (size_t i = 0; processes->watched != NULL && i < processes->request->pid_count; i++) {
@@ -490,7 +493,7 @@ void processes_stop(struct processes *processes) {
     }
     for (size_t i = 0; i < processes->child_count; i++) {
         if (!processes->children[i].released) {
-            child_give_up(&processes->children[i]);
+            child_kill(&processes->children[i]);
         }
     }
 }
