@@ -1224,6 +1224,115 @@ static inline uintptr_t compat_copied_code_handlers(const PyCodeObject *code) {
 #    define COMPAT_CMETHOD_TYPE (&PyCFunction_Type)
 #endif
 
+/* ---- Copies of asyncio's tasks (src/sampler/tasks.c) ---- */
+
+/* Where all is known that it takes: before 3.11 a coroutine's frame is an object of its own. */
+#define COMPAT_HAVE_TASKS COMPAT_HAVE_DATA_STACK
+#if COMPAT_HAVE_TASKS
+
+/* A task of _asyncio, whose headers are not installed: only good where the type is of the same size. */
+struct compat_task {
+    PyObject_HEAD PyObject *loop, *callback0, *context0, *callbacks, *exception, *exception_tb, *result,
+        *source_tb, *cancel_msg;
+#    if PY_VERSION_HEX >= 0x030D0000
+    PyObject *cancelled_exc;
+#        if PY_VERSION_HEX >= 0x030E0000
+    PyObject *awaited_by;
+#        endif
+    int state; /* 0: it is pending */
+#        if PY_VERSION_HEX >= 0x030E0000
+    char is_task, awaited_by_is_set;
+#        endif
+    unsigned flags : 4;
+    int cancels;
+#    else
+    int state, log_tb, blocking;
+    PyObject *dict, *weakrefs, *cancelled_exc;
+#    endif
+    PyObject *waiter, *coroutine, *name, *context;
+#    if PY_VERSION_HEX >= 0x030E0000
+    struct llist_node node;
+#        ifdef Py_GIL_DISABLED
+    uintptr_t tid;
+#        endif
+#    elif PY_VERSION_HEX < 0x030D0000
+    int must_cancel, log_destroy_pending, cancels;
+#    endif
+};
+
+/* Tasks are in a list of the thread that made them, those of threads that have ended in their interpreter's
+   (gh-128002). Before, in a WeakSet of the module _asyncio. */
+#    if PY_VERSION_HEX >= 0x030E0000
+#        define COMPAT_HAVE_TASK_LISTS 1
+#        define COMPAT_TSTATE_TASKS offsetof(_PyThreadStateImpl, asyncio_tasks_head.next)
+#        define COMPAT_INTERPRETER_TASKS offsetof(PyInterpreterState, asyncio_tasks_head.next)
+#        define COMPAT_TASK_NODE offsetof(struct compat_task, node)
+#    else
+#        define COMPAT_HAVE_TASK_LISTS 0
+#        if PY_VERSION_HEX >= 0x030C0000
+#            define COMPAT_TASK_SET "_scheduled_tasks"
+#        else
+#            define COMPAT_TASK_SET "_all_tasks"
+#        endif
+#    endif
+
+/* Where an interpreter's state has sys.modules, and a module its dict. */
+#    if PY_VERSION_HEX >= 0x030C0000
+#        define COMPAT_INTERPRETER_MODULES offsetof(PyInterpreterState, imports.modules)
+#    else
+#        define COMPAT_INTERPRETER_MODULES offsetof(PyInterpreterState, modules)
+#    endif
+#    define COMPAT_MODULE_DICT sizeof(PyObject)
+
+/* The attributes of an instance of a class in Python: in a dict, or in values, a word each, in the order in
+   which they were first set. `words` are the two from COMPAT_ATTRIBUTES before the object on. */
+#    define COMPAT_ATTRIBUTES (4 * sizeof(PyObject *))
+static inline void compat_copied_attributes(uintptr_t object, size_t basic_size, const uintptr_t words[2],
+                                            uintptr_t *dict, uintptr_t *values) {
+#    if PY_VERSION_HEX >= 0x030D0000
+    *dict = words[1];
+    *values = *dict ? 0 : object + basic_size;
+#    elif PY_VERSION_HEX >= 0x030C0000
+    (void)object, (void)basic_size;
+    *values = words[1] & 1 ? words[1] + 1 : 0;
+    *dict = *values ? 0 : words[1];
+#    else
+    (void)object, (void)basic_size;
+    *values = words[0];
+    *dict = words[1];
+#    endif
+    *values += *values ? COMPAT_DICT_VALUES : 0;
+}
+
+/* Does a generator, coroutine or asynchronous generator wait to run, or go on; and for another object, which
+   is on top of its value stack? */
+static inline bool compat_copied_generator_waits(const PyGenObject *copy) {
+    return copy->gi_frame_state < FRAME_EXECUTING;
+}
+
+static inline bool compat_copied_generator_awaits(const PyGenObject *copy) {
+#    if PY_VERSION_HEX >= 0x030F0000
+    return copy->gi_frame_state == FRAME_SUSPENDED_YIELD_FROM ||
+           copy->gi_frame_state == FRAME_SUSPENDED_YIELD_FROM_LOCKED;
+#    elif PY_VERSION_HEX >= 0x030D0000
+    return copy->gi_frame_state == FRAME_SUSPENDED_YIELD_FROM;
+#    else
+    return copy->gi_frame_state == FRAME_SUSPENDED;
+#    endif
+}
+
+/* The address of the topmost word of a suspended frame's value stack. */
+static inline uintptr_t compat_copied_frame_top(const compat_frame *frame, uintptr_t address) {
+#    if PY_VERSION_HEX >= 0x030E0000
+    (void)address;
+    return (uintptr_t)frame->stackpointer - sizeof(PyObject *);
+#    else
+    return address + COMPAT_FRAME_VARIABLES + (uintptr_t)((long)frame->stacktop - 1) * sizeof(PyObject *);
+#    endif
+}
+#    define COMPAT_GENERATOR_FRAME offsetof(PyGenObject, gi_iframe)
+#endif
+
 #ifdef COMPAT_WANT_BYTECODE
 /* The opcode as it was compiled, of one that was specialised or instrumented since. -1: it cannot be told, as
    where lines are traced. */

@@ -13,6 +13,7 @@
 #include "natives.h"
 #include "stacks.h"
 #include "tables.h"
+#include "tasks.h"
 #include "threads.h"
 
 #include <errno.h>
@@ -158,6 +159,35 @@ static bool sample_thread(struct copier *copier, struct viewer *viewer, struct s
     return sample->node != SAMPLES_NO_NODE;
 }
 
+/* False: there is nothing to show of this task now. */
+static bool sample_task(struct copier *copier, struct viewer *viewer, struct thread *const *threads,
+                        size_t index, struct sample *sample) {
+    struct task task;
+    if (!tasks_take(copier, index, sampler.ticks, &task, &stack))
+        return false;
+    struct samples_thread described = {
+        .ident = task.address,
+        .name = tables_string(viewer->tables, task.name),
+        .interpreter = task.interpreter,
+        .kind = SAMPLES_TASK,
+        .parent = SAMPLES_NO_THREAD,
+    };
+    if (described.name == TABLES_FULL)
+        described.name = 0;
+    if (task.thread != TASK_NO_THREAD) {
+        const struct thread *thread = threads[task.thread];
+        described.parent = thread_number(viewer, &viewer->seen[threads_place(thread)], thread);
+    }
+    sample->thread = tables_thread(viewer->tables, &described);
+    sample->node = node_of_stack(viewer);
+    if (sample->thread == TABLES_FULL || sample->node == TABLES_FULL) {
+        viewer->lost++;
+        return false;
+    }
+    sample->locals = viewer->request.flags & SAMPLES_LOCALS ? take_locals(copier, viewer) : 0;
+    return true;
+}
+
 /* ---- One tick ---- */
 
 static void publish(struct viewer *viewer, uint64_t cpu) {
@@ -193,6 +223,19 @@ static bool look(struct thread *thread, bool idle) {
     return idle || (thread->state & SAMPLE_ON_CPU);
 }
 
+/* The tasks of these threads, behind them. */
+static void tick_tasks(struct copier *copier, struct viewer *viewer, struct thread *const *threads,
+                       size_t count, struct sample sample) {
+    size_t tasks = tasks_find(copier, threads, count);
+    for (size_t i = 0; i < tasks && !told_to_stop(); i++) {
+        if (!sample_task(copier, viewer, threads, i, &sample))
+            continue;
+        if (!tables_put(viewer->tables, &sample))
+            viewer->lost++;
+        sample.state = 0;
+    }
+}
+
 static void tick(struct copier *copier, struct viewer *viewer) {
     struct thread *const *threads;
     struct sample sample = {.time = viewer->due, .state = SAMPLE_FIRST};
@@ -207,6 +250,8 @@ static void tick(struct copier *copier, struct viewer *viewer) {
             viewer->lost++;
         sample.state = 0;
     }
+    if (viewer->request.flags & SAMPLES_TASKS)
+        tick_tasks(copier, viewer, threads, count, sample);
     viewer->ticks++;
     viewer->finished = viewer->request.ticks && viewer->ticks >= viewer->request.ticks;
 }

@@ -24,6 +24,7 @@ enum {
     SAMPLES_VERSION = 1,
     SAMPLES_NO_NODE = 0, /* the empty stack: node 0 is there from the start */
 };
+#define SAMPLES_NO_THREAD UINT32_MAX
 
 /* What the file is made for, by the viewer. */
 struct samples_shape {
@@ -65,7 +66,8 @@ struct samples_thread {
     uint32_t name;        /* atomic; in strings, 0: none. Another one when it is renamed, or first heard of */
     uint32_t interpreter; /* 0 is the main one */
     uint32_t kind;        /* enum thread_kind */
-    uint32_t parent;      /* of a task: index of the thread whose event loop has it; else 0 */
+    uint32_t parent;      /* of a task: index of the thread whose event loop has it, or
+                             SAMPLES_NO_THREAD; else 0 */
     uint32_t main;        /* 1: the main thread */
 };
 

@@ -18,9 +18,13 @@ enum {
     COLUMNS_MAX = 4000 /* of any one thing */
 };
 
-static const char FRAME_INDENT[] = "    ";
-static const char LOCAL_INDENT[] = "            ";
-static const char MEMBER_INDENT[] = "        ";
+/* Before the lines of a thread, and of a task, which is below its thread. */
+static const struct indents {
+    const char *head, *frame, *local, *member;
+} all_indents[] = {
+    [SAMPLES_THREAD] = {"", "    ", "            ", "        "},
+    [SAMPLES_TASK] = {"  ", "      ", "              ", "          "},
+};
 
 /* What a thread does, by the bits of its state; the first that fits. */
 static const struct doing {
@@ -36,6 +40,8 @@ static const struct doing {
 
 enum { DOINGS = sizeof doings / sizeof doings[0] };
 
+static const size_t NONE = SIZE_MAX;
+
 /* A thread or task. */
 struct member {
     const struct sampling_process *process;
@@ -48,6 +54,7 @@ struct member {
 struct group {
     struct text body; /* its frames, as lines */
     enum thread_kind kind;
+    size_t parent;       /* of tasks: the group of the threads whose event loops have them, or NONE */
     size_t first, count; /* member; how many */
 };
 
@@ -152,6 +159,31 @@ static bool next_local(struct walk *walk, const char **name, const char **value)
     return *value != NULL;
 }
 
+static const struct indents *indents_of(const struct member *member) {
+    return &all_indents[member->thread.kind == SAMPLES_TASK ? SAMPLES_TASK : SAMPLES_THREAD];
+}
+
+/* The thread whose event loop has a task; NULL: it is not known, or not shown. */
+static const struct member *parent_of(const struct snapshot *snapshot, const struct member *member) {
+    if (member->thread.kind != SAMPLES_TASK || member->thread.parent == SAMPLES_NO_THREAD) {
+        return NULL;
+    }
+    size_t at = (size_t)(member - snapshot->members);
+    while (at > 0 && snapshot->members[at - 1].process == member->process) {
+        at--; /* the threads come before the tasks */
+    }
+    for (; &snapshot->members[at] != member; at++) {
+        const struct member *other = &snapshot->members[at];
+        if (other->thread.kind == SAMPLES_TASK) {
+            return NULL;
+        }
+        if (other->sample.thread == member->thread.parent) {
+            return other;
+        }
+    }
+    return NULL;
+}
+
 static const char *name_of(const struct member *member, const struct samples_frame *frame) {
     const char *name = sampling_string(member->process, frame->qualified);
     return *name == '\0' ? sampling_string(member->process, frame->function) : name;
@@ -167,12 +199,12 @@ static void print_frame(struct text *out, struct walk *walk, const struct sample
     const char *name, *value;
     char *place = place_text(name_of(walk->member, frame),
                              sampling_string(walk->member->process, frame->file), frame->line);
-    text_string(out, FRAME_INDENT);
+    text_string(out, indents_of(walk->member)->frame);
     append(out, place, utf8);
     text_char(out, '\n');
     free(place);
     while (frame->kind == FRAME_PYTHON && next_local(walk, &name, &value)) {
-        text_string(out, LOCAL_INDENT);
+        text_string(out, indents_of(walk->member)->local);
         append(out, name, utf8);
         text_string(out, ": ");
         append(out, value, utf8);
@@ -184,8 +216,7 @@ static void print_body(struct text *out, const struct member *member, bool utf8)
     struct walk walk = begin_walk(member);
     struct samples_frame frame;
     if (member->sample.node == SAMPLES_NO_NODE) {
-        text_string(out, FRAME_INDENT);
-        text_string(out, "(no Python frame)\n");
+        text_format(out, "%s(no Python frame)\n", indents_of(member)->frame);
     }
     while (next_frame(&walk, &frame)) {
         print_frame(out, &walk, &frame, utf8);
@@ -193,21 +224,25 @@ static void print_body(struct text *out, const struct member *member, bool utf8)
 }
 
 /* Puts a member into the group of its stack. Returns how many groups there are now. */
-static size_t add_to_group(struct group *groups, size_t count, struct member *member, size_t index,
+static size_t add_to_group(const struct snapshot *snapshot, struct group *groups, size_t count, size_t index,
                            bool utf8) {
     struct text body = {.data = NULL};
+    struct member *member = &snapshot->members[index];
+    const struct member *thread = parent_of(snapshot, member);
+    size_t parent = thread == NULL ? NONE : thread->group;
     print_body(&body, member, utf8);
     for (size_t i = 0; i < count; i++) {
         struct group *group = &groups[i];
-        if (group->kind == member->thread.kind && group->body.length == body.length &&
-            memcmp(group->body.data, body.data, body.length) == 0) {
+        if (group->kind == member->thread.kind && group->parent == parent &&
+            group->body.length == body.length && memcmp(group->body.data, body.data, body.length) == 0) {
             text_free(&body);
             member->group = i;
             group->count++;
             return count;
         }
     }
-    groups[count] = (struct group){.body = body, .kind = member->thread.kind, .first = index, .count = 1};
+    groups[count] = (struct group){
+        .body = body, .kind = member->thread.kind, .parent = parent, .first = index, .count = 1};
     member->group = count;
     return count + 1;
 }
@@ -241,10 +276,14 @@ static void print_name(struct text *out, const struct member *member, bool utf8)
     text_char(out, '"');
 }
 
+static const char *without_loop(const struct member *member) {
+    return member->thread.parent == SAMPLES_NO_THREAD ? ", no thread runs its event loop" : "";
+}
+
 /* A group of one: "Thread 24601 (active): "MainThread"". */
 static void print_single(struct text *out, const struct member *member, bool several, bool utf8) {
     if (member->thread.kind == SAMPLES_TASK) {
-        text_string(out, "Task (waits)");
+        text_format(out, "%sTask (waits%s)", indents_of(member)->head, without_loop(member));
     } else {
         text_string(out, "Thread ");
         print_id(out, member);
@@ -322,7 +361,8 @@ static void print_group(struct text *out, const struct snapshot *snapshot, const
     const struct member *first = &snapshot->members[group->first];
     struct common common = common_of(snapshot, group, index);
     size_t line = out->length;
-    text_format(out, "%zu %s", group->count, group->kind == SAMPLES_TASK ? "tasks" : "threads");
+    text_format(out, "%s%zu %s", indents_of(first)->head, group->count,
+                group->kind == SAMPLES_TASK ? "tasks" : "threads");
     if (common.processes > 1) {
         text_format(out, " in %zu processes", common.processes);
     } else if (several) {
@@ -330,7 +370,7 @@ static void print_group(struct text *out, const struct snapshot *snapshot, const
     }
     text_string(out, " (");
     if (group->kind == SAMPLES_TASK) {
-        text_string(out, "wait");
+        text_format(out, "wait%s", without_loop(first));
     } else {
         print_doings(out, snapshot, group, index);
     }
@@ -352,7 +392,7 @@ static void print_group(struct text *out, const struct snapshot *snapshot, const
         if (out->length - line + one.length + 1 > TEXT_WIDTH) {
             text_char(out, '\n');
             line = out->length;
-            text_string(out, MEMBER_INDENT);
+            text_string(out, indents_of(first)->member);
         } else {
             text_char(out, ' ');
         }
@@ -376,6 +416,45 @@ static void print_process(struct text *out, const struct sampling_process *proce
     text_char(out, '\n');
 }
 
+/* All groups, as they are printed. */
+struct groups {
+    const struct snapshot *snapshot;
+    struct group *all, **order;
+    size_t count;
+    bool several, utf8; /* processes; as snapshot_print */
+};
+
+static void print_any(struct text *out, const struct groups *groups, const struct group *group) {
+    text_char(out, '\n');
+    if (group->count == 1) {
+        print_single(out, &groups->snapshot->members[group->first], groups->several, groups->utf8);
+    } else {
+        print_group(out, groups->snapshot, group, (size_t)(group - groups->all), groups->several,
+                    groups->utf8);
+    }
+    text_bytes(out, group->body.data, group->body.length);
+}
+
+static void print_tasks(struct text *out, const struct groups *groups, size_t parent) {
+    for (size_t i = 0; i < groups->count; i++) {
+        const struct group *group = groups->order[i];
+        if (group->kind == SAMPLES_TASK && group->parent == parent) {
+            print_any(out, groups, group);
+        }
+    }
+}
+
+/* Each group of threads, and the tasks of their event loops below it. */
+static void print_groups(struct text *out, const struct groups *groups) {
+    for (size_t i = 0; i < groups->count; i++) {
+        if (groups->order[i]->kind != SAMPLES_TASK) {
+            print_any(out, groups, groups->order[i]);
+            print_tasks(out, groups, (size_t)(groups->order[i] - groups->all));
+        }
+    }
+    print_tasks(out, groups, NONE);
+}
+
 void snapshot_print(struct text *out, const struct snapshot *snapshot,
                     struct sampling_process *const *processes, size_t count, bool utf8) {
     struct group *groups = command_allocate(snapshot->count, sizeof *groups);
@@ -383,7 +462,7 @@ void snapshot_print(struct text *out, const struct snapshot *snapshot,
     size_t group_count = 0;
     size_t shown = 0;
     for (size_t i = 0; i < snapshot->count; i++) {
-        group_count = add_to_group(groups, group_count, &snapshot->members[i], i, utf8);
+        group_count = add_to_group(snapshot, groups, group_count, i, utf8);
     }
     for (size_t i = 0; i < group_count; i++) {
         order[i] = &groups[i];
@@ -397,15 +476,7 @@ void snapshot_print(struct text *out, const struct snapshot *snapshot,
             shown++;
         }
     }
-    for (size_t i = 0; i < group_count; i++) {
-        text_char(out, '\n');
-        if (order[i]->count == 1) {
-            print_single(out, &snapshot->members[order[i]->first], shown > 1, utf8);
-        } else {
-            print_group(out, snapshot, order[i], (size_t)(order[i] - groups), shown > 1, utf8);
-        }
-        text_bytes(out, order[i]->body.data, order[i]->body.length);
-    }
+    print_groups(out, &(struct groups){snapshot, groups, order, group_count, shown > 1, utf8});
     for (size_t i = 0; i < group_count; i++) {
         text_free(&groups[i].body);
     }
@@ -454,7 +525,8 @@ static const char *json_bool(const struct member *member, uint32_t bit) {
     return (member->sample.state & bit) != 0 ? "true" : "false";
 }
 
-static void json_member(struct text *out, const struct member *member) {
+static void json_member(struct text *out, const struct snapshot *snapshot, const struct member *member) {
+    const struct member *parent = parent_of(snapshot, member);
     text_format(out, "{\"pid\": %ld, \"thread_id\": %llu, \"thread_name\": ", (long)member->process->pid,
                 (unsigned long long)member->thread.ident);
     json_string(out, thread_name(member));
@@ -463,6 +535,11 @@ static void json_member(struct text *out, const struct member *member) {
                 (unsigned long)member->thread.tid, member->thread.kind == SAMPLES_TASK ? "true" : "false",
                 json_bool(member, SAMPLE_ON_CPU), json_bool(member, SAMPLE_HAS_GIL),
                 json_bool(member, SAMPLE_WAITS_GIL));
+    if (parent != NULL) {
+        text_format(out, ", \"loop_thread_id\": %llu", (unsigned long long)parent->thread.ident);
+    } else if (member->thread.kind == SAMPLES_TASK) {
+        text_string(out, ", \"loop_thread_id\": null");
+    }
     text_string(out, ",\n  \"frames\": [");
     struct walk walk = begin_walk(member);
     struct samples_frame frame;
@@ -477,7 +554,7 @@ void snapshot_json(struct text *out, const struct snapshot *snapshot) {
     text_char(out, '[');
     for (size_t i = 0; i < snapshot->count; i++) {
         text_string(out, i == 0 ? "" : ",\n");
-        json_member(out, &snapshot->members[i]);
+        json_member(out, snapshot, &snapshot->members[i]);
     }
     text_string(out, "]\n");
 }

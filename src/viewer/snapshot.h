@@ -22,11 +22,13 @@ void snapshot_take(struct snapshot *snapshot, const struct sampling_process *pro
 /* Whether a process has any. */
 bool snapshot_has(const struct snapshot *snapshot, const struct sampling_process *process);
 
-/* Appends what the processes are, and all their stacks; those that several threads have once. */
+/* Appends what the processes are, and all their stacks; those that several threads have once, and tasks below
+   the threads whose event loops have them. */
 void snapshot_print(struct text *out, const struct snapshot *snapshot,
                     struct sampling_process *const *processes, size_t count, bool utf8);
 
-/* Appends them as an array of threads, in the words of py-spy's dump. */
+/* Appends them as an array of threads, in the words of py-spy's dump. A task has "loop_thread_id" too, the
+   "thread_id" of that thread, or null. */
 void snapshot_json(struct text *out, const struct snapshot *snapshot);
 
 #endif
