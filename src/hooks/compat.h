@@ -57,6 +57,9 @@
 #        include <internal/pycore_frame.h>
 #        include <internal/pycore_interp.h>
 #        include <internal/pycore_runtime.h>
+#        if PY_VERSION_HEX >= 0x030D0000
+#            include <internal/pycore_tstate.h>
+#        endif
 #    endif
 #    if defined COMPAT_NEEDS_OPCODES && PY_VERSION_HEX >= 0x030C0000 && PY_VERSION_HEX < 0x030D0000
 #        define NEED_OPCODE_TABLES /* they are defined by whoever includes it so */
@@ -1274,6 +1277,13 @@ struct compat_task {
 #        else
 #            define COMPAT_TASK_SET "_all_tasks"
 #        endif
+#    endif
+
+/* Where a thread's state has the event loop that runs in it. Before 3.13 it is in its dict (gh-114271). */
+#    if PY_VERSION_HEX >= 0x030D0000
+#        define COMPAT_TSTATE_LOOP (long)offsetof(_PyThreadStateImpl, asyncio_running_loop)
+#    else
+#        define COMPAT_TSTATE_LOOP (-1L)
 #    endif
 
 /* Where an interpreter's state has sys.modules, and a module its dict. */

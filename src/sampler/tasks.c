@@ -154,25 +154,30 @@ static void find_tasks(const struct place *place) {
     find_in_list(place, place->threads[place->first]->interp + COMPAT_INTERPRETER_TASKS, TASK_NO_THREAD);
 }
 #    else
-/* The event loops that run, in the dict of their thread's state: each itself, or in an object that has it as
-   its first field. */
+/* The event loops that run. */
 static struct {
-    uintptr_t loop, within;
+    uintptr_t loop, within; /* it is one of these */
     uint32_t thread;
 } loops[THREADS_MAX];
+
+/* In the dict of the thread's state it is itself, or in an object that has it as its first field. */
+static bool find_loop(struct copier *copier, uintptr_t tstate, uintptr_t *loop, uintptr_t *within) {
+    uintptr_t dict;
+    *within = 0;
+    if (COMPAT_TSTATE_LOOP >= 0)
+        return read_word(copier, tstate + (uintptr_t)COMPAT_TSTATE_LOOP, loop) && *loop;
+    if (!read_word(copier, tstate + offsetof(PyThreadState, dict), &dict))
+        return false;
+    *loop = find_in_dict(copier, dict, "__asyncio_running_event_loop__");
+    return *loop && read_word(copier, *loop + sizeof(PyObject), within);
+}
 
 static size_t find_loops(const struct place *place) {
     size_t count = 0;
     for (size_t i = place->first; i < place->first + place->count; i++) {
-        uintptr_t dict, loop;
-        if (!read_word(place->copier, place->threads[i]->tstate + offsetof(PyThreadState, dict), &dict) ||
-            !dict || !(loop = find_in_dict(place->copier, dict, "__asyncio_running_event_loop__")))
-            continue;
-        loops[count].loop = loop;
         loops[count].thread = (uint32_t)i;
-        if (!read_word(place->copier, loop + sizeof(PyObject), &loops[count].within))
-            loops[count].within = 0;
-        count++;
+        count +=
+            find_loop(place->copier, place->threads[i]->tstate, &loops[count].loop, &loops[count].within);
     }
     return count;
 }

@@ -277,7 +277,7 @@ static void print_name(struct text *out, const struct member *member, bool utf8)
 }
 
 static const char *without_loop(const struct member *member) {
-    return member->thread.parent == SAMPLES_NO_THREAD ? ", no thread runs its event loop" : "";
+    return member->thread.parent == SAMPLES_NO_THREAD ? ", no thread runs the event loop" : "";
 }
 
 /* A group of one: "Thread 24601 (active): "MainThread"". */

@@ -1,0 +1,359 @@
+"""catprobe dump: the asyncio tasks that wait, by name, with what they await."""
+
+import json
+import re
+import subprocess
+import sys
+from contextlib import contextmanager
+
+import pytest
+from tracing import run
+from waiting import until
+
+pytestmark = pytest.mark.skipif(sys.version_info < (3, 11), reason="tasks are shown from CPython 3.11 on")
+
+HEAD = """
+import asyncio
+import sys
+import threading
+import types
+
+import catprobe
+
+
+def ready():
+    print("ready", flush=True)
+"""
+
+# Each task is named after what it awaits.
+KINDS = (
+    HEAD
+    + """
+async def leaf():
+    await asyncio.sleep(1000)  # here the leaf is
+
+
+async def middle():
+    here = "mouse"
+    await leaf()
+    return here
+
+
+async def nested():
+    await middle()
+
+
+async def future(which):
+    await which
+
+
+async def gathers():
+    await asyncio.gather(leaf(), leaf())
+
+
+async def numbers():
+    yield 1
+    await leaf()
+    yield 2
+
+
+async def iterates():
+    async for number in numbers():
+        pass
+
+
+async def next_one():
+    generator = numbers()
+    await anext(generator)
+    await anext(generator, None)
+
+
+async def closes():
+    async def stubborn():
+        try:
+            yield
+        finally:
+            await leaf()
+
+    generator = stubborn()
+    await generator.__anext__()
+    await generator.aclose()
+
+
+class Awaitable:
+    def __await__(self):
+        return (yield from leaf().__await__())
+
+
+async def awaitable():
+    await Awaitable()
+
+
+@types.coroutine
+def old():
+    yield from leaf()
+
+
+async def old_fashioned():
+    await old()
+
+
+async def done():
+    return "mouse"
+
+
+class OwnTask(asyncio.Task):
+    pass
+
+
+async def main():
+    loop = asyncio.get_running_loop()
+    coroutines = [leaf(), nested(), gathers(), iterates(), next_one(), closes(), awaitable(), old_fashioned()]
+    tasks = [loop.create_task(one, name=one.__name__) for one in coroutines]
+    tasks.append(loop.create_task(future(loop.create_future()), name="future"))
+    tasks.append(OwnTask(leaf(), name="own class"))
+    tasks.append(loop.create_task(leaf(), name="\\u732b"))
+    tasks.append(loop.create_task(done(), name="done"))
+    for _ in range(10):
+        await asyncio.sleep(0)
+    loop.call_soon(ready)
+    loop.call_soon(sys.stdin.readline)
+    tasks.append(loop.create_task(leaf(), name="to begin"))
+    await asyncio.sleep(1000)
+
+
+asyncio.run(main())
+"""
+)
+
+LEAF = 1 + next(at for at, line in enumerate(KINDS.splitlines()) if "# here the leaf is" in line)
+
+LOOPS = (
+    HEAD
+    + """
+begun = threading.Barrier(3)
+
+
+async def waits(name):
+    asyncio.current_task().set_name(name)
+    begun.wait()
+    await asyncio.sleep(1000)
+
+
+for name in ("one", "other"):
+    threading.Thread(target=asyncio.run, args=(waits("of " + name),), name=name, daemon=True).start()
+begun.wait()
+loop = asyncio.new_event_loop()
+task = loop.create_task(waits("of none"), name="of none")
+ready()
+sys.stdin.readline()
+"""
+)
+
+MANY = (
+    HEAD
+    + """
+async def waits():
+    await asyncio.sleep(1000)
+
+
+async def main():
+    tasks = [asyncio.create_task(waits(), name="cat-%d" % i) for i in range(1000)]
+    await asyncio.sleep(0)
+    asyncio.get_running_loop().call_soon(ready)
+    await asyncio.sleep(1000)
+
+
+asyncio.run(main())
+"""
+)
+
+# Until its input ends; then it says how many tasks there were, and that each did what it should.
+BUSY = (
+    HEAD
+    + """
+async def numbers(n):
+    for i in range(n):
+        await asyncio.sleep(0)
+        yield i
+
+
+async def deep(n):
+    return n + await deep(n - 1) if n else sum([i async for i in numbers(3)])
+
+
+async def main():
+    ends = threading.Event()
+    threading.Thread(target=lambda: (sys.stdin.readline(), ends.set())).start()
+    ready()
+    wrong = right = 0
+    while not ends.is_set():
+        results = await asyncio.gather(*[deep(i % 20) for i in range(100)])
+        good = [i % 20 * (i % 20 + 1) // 2 + 3 for i in range(100)]
+        wrong += results != good
+        right += results == good
+    print(wrong, right > 0, flush=True)
+
+
+asyncio.run(main())
+"""
+)
+
+
+@contextmanager
+def program(tmp_path, environment, text):
+    path = tmp_path / "program.py"
+    path.write_text(text)
+    process = subprocess.Popen(
+        [sys.executable, str(path)],
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        universal_newlines=True,
+    )
+    try:
+        assert process.stdout.readline() == "ready\n"
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        process.stdin.close()
+        process.stdout.close()
+
+
+def dump(environment, process, *options):
+    result = run(environment, "dump", "--json", *options, process.pid)
+    assert (result.returncode, result.stderr) == (0, "")
+    return json.loads(result.stdout)
+
+
+def tasks(found):
+    return {thread["thread_name"]: thread for thread in found if thread["task"]}
+
+
+def chain(task):
+    return [frame["name"].rpartition(".")[2] for frame in task["frames"]]
+
+
+@pytest.fixture(scope="module")
+def kinds(tmp_path_factory):
+    """What there is of KINDS: the dump with its variables, and as text."""
+    import os
+
+    folder = tmp_path_factory.mktemp("kinds")
+    (folder / "control").mkdir(mode=0o700)
+    environment = dict(os.environ, CATPROBE_DIR=str(folder / "control"), LC_ALL="C.UTF-8")
+    with program(folder, environment, KINDS) as process:
+        yield dump(environment, process, "--locals"), run(environment, "dump", process.pid).stdout
+
+
+def test_await_chains(kinds):
+    found = tasks(kinds[0])
+    leaf = ["sleep", "leaf"]
+    assert {name: chain(task) for name, task in found.items() if not name.startswith("Task-")} == {
+        "leaf": leaf,
+        "nested": leaf + ["middle", "nested"],
+        "gathers": ["gathers"],
+        "iterates": leaf + ["numbers", "iterates"],
+        "next_one": leaf + ["numbers", "next_one"],
+        "closes": leaf + ["stubborn", "closes"],
+        "awaitable": leaf + ["__await__", "awaitable"],
+        "old_fashioned": leaf + ["old", "old_fashioned"],
+        "future": ["future"],
+        "own class": leaf,
+        "\u732b": leaf,
+        "to begin": ["leaf"],
+    }
+
+
+def test_those_without_a_name_have_that_of_asyncio(kinds):
+    unnamed = {name: chain(task) for name, task in tasks(kinds[0]).items() if name.startswith("Task-")}
+    assert unnamed.pop("Task-1") == ["sleep", "main"]
+    assert len(unnamed) == 2  # of gather()
+    assert all(one == ["sleep", "leaf"] for one in unnamed.values())
+
+
+def test_one_that_is_done_is_not_shown(kinds):
+    assert "done" not in tasks(kinds[0]) and "done" not in kinds[1]
+
+
+def test_the_line_where_each_waits(kinds):
+    frame = tasks(kinds[0])["nested"]["frames"][1]
+    assert (frame["short_filename"], frame["line"]) == ("program.py", LEAF)
+
+
+def test_variables(kinds):
+    frame = tasks(kinds[0])["nested"]["frames"][2]
+    assert frame["locals"] == [{"name": "here", "repr": "'mouse'"}]
+
+
+def test_the_thread_of_a_task(kinds):
+    main = next(thread for thread in kinds[0] if thread["thread_name"] == "MainThread")
+    assert {task["loop_thread_id"] for task in tasks(kinds[0]).values()} == {main["thread_id"]}
+
+
+def test_as_text(kinds):
+    threads = kinds[1].split("\n\n")
+    assert 'MainThread"' in threads[1]
+    below = threads[2:]
+    assert all(re.match(r"  (Task|\d+ tasks) \(waits?\)", one) for one in below), below
+    nested = next(one for one in below if '"nested"' in one).splitlines()
+    assert nested[0] == '  Task (waits): "nested"'
+    assert [line.split("(")[0] for line in nested[1:]] == [
+        "      sleep ",
+        "      leaf ",
+        "      middle ",
+        "      nested ",
+    ]
+    equal = next(one for one in below if '"own class"' in one)
+    assert re.match(r"  5 tasks \(wait\): ", equal) and '"leaf"' in equal and '"\u732b"' in equal
+
+
+def test_several_event_loops(environment, tmp_path):
+    with program(tmp_path, environment, LOOPS) as process:
+        found = until(
+            lambda: (lambda all_of: all_of if len(tasks(all_of)) == 3 else None)(dump(environment, process))
+        )
+        text = run(environment, "dump", process.pid).stdout
+    loops = {task: one["loop_thread_id"] for task, one in tasks(found).items()}
+    threads = {one["thread_id"]: one for one in found if not one["task"]}
+    assert all(
+        "run_until_complete" in chain(threads[loops[name]]) or "run_forever" in chain(threads[loops[name]])
+        for name in ("of one", "of other")
+    )
+    assert loops["of one"] != loops["of other"]
+    assert text.index('"of one"') < text.index('"of none"') and text.index('"of other"') < text.index('"of none"')
+
+
+def test_a_thousand(environment, tmp_path):
+    with program(tmp_path, environment, MANY) as process:
+        found = tasks(dump(environment, process))
+        text = run(environment, "dump", process.pid).stdout
+    assert set(found) == {"cat-%d" % i for i in range(1000)} | {"Task-1"}
+    assert re.search(r"(?m)^  1000 tasks \(wait\): ", text)
+
+
+def test_tasks_that_come_and_go(environment, tmp_path):
+    seen = set()
+    with program(tmp_path, environment, BUSY) as process:
+        for _ in range(50):
+            for task in tasks(dump(environment, process, "--locals")).values():
+                seen.update(chain(task))
+        assert process.poll() is None
+        process.stdin.write("\n")
+        process.stdin.flush()
+        assert process.stdout.readline() == "0 True\n"
+        assert process.wait() == 0
+    assert {"main", "deep", "numbers"} <= seen
+    assert seen <= {"main", "deep", "numbers", "<listcomp>", "sleep", "__sleep0"}
+
+
+def test_record_and_top_do_not_sample_tasks(environment, tmp_path):
+    with program(tmp_path, environment, MANY) as process:
+        out = tmp_path / "out.txt"
+        result = run(
+            environment, "record", "--idle", "-d", "0.3", "-o", out, process.pid
+        )
+        assert result.returncode == 0, result
+        recorded = out.read_text()
+        assert "run_forever" in recorded and "waits" not in recorded
