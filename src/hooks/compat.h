@@ -47,6 +47,7 @@
 #    elif PY_VERSION_HEX >= 0x030E0000
 #        include <internal/pycore_ceval.h>
 #        include <internal/pycore_dict.h>
+#        include <internal/pycore_frame.h>
 #        include <internal/pycore_interp.h>
 #        include <internal/pycore_interpframe.h>
 #        include <internal/pycore_runtime.h>
