@@ -1,6 +1,7 @@
 """catprobe dump: the asyncio tasks that wait, by name, with what they await."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -168,6 +169,29 @@ asyncio.run(main())
 """
 )
 
+# It awaits itself deeper than a stack is shown.
+DEEP = (
+    HEAD
+    + """
+async def deep(n):
+    await (deep(n - 1) if n else asyncio.sleep(1000))
+
+
+async def main():
+    sys.setrecursionlimit(20000)
+    task = asyncio.create_task(deep(5000), name="deep")
+    await asyncio.sleep(0)
+    asyncio.get_running_loop().call_soon(ready)
+    await asyncio.sleep(1000)
+
+
+threading.stack_size(512 << 20)
+thread = threading.Thread(target=lambda: asyncio.run(main()))
+thread.start()
+thread.join()
+"""
+)
+
 # Until its input ends; then it says how many tasks there were, and that each did what it should.
 BUSY = (
     HEAD
@@ -231,6 +255,12 @@ def tasks(found):
     return {thread["thread_name"]: thread for thread in found if thread["task"]}
 
 
+def dump_of(environment, process, count):
+    """Once there are so many tasks."""
+    found = dump(environment, process)
+    return found if len(tasks(found)) == count else None
+
+
 def chain(task):
     return [frame["name"].rpartition(".")[2] for frame in task["frames"]]
 
@@ -238,8 +268,6 @@ def chain(task):
 @pytest.fixture(scope="module")
 def kinds(tmp_path_factory):
     """What there is of KINDS: the dump with its variables, and as text."""
-    import os
-
     folder = tmp_path_factory.mktemp("kinds")
     (folder / "control").mkdir(mode=0o700)
     environment = dict(os.environ, CATPROBE_DIR=str(folder / "control"), LC_ALL="C.UTF-8")
@@ -311,18 +339,14 @@ def test_as_text(kinds):
 
 def test_several_event_loops(environment, tmp_path):
     with program(tmp_path, environment, LOOPS) as process:
-        found = until(
-            lambda: (lambda all_of: all_of if len(tasks(all_of)) == 3 else None)(dump(environment, process))
-        )
+        found = until(lambda: dump_of(environment, process, 3))
         text = run(environment, "dump", process.pid).stdout
     loops = {task: one["loop_thread_id"] for task, one in tasks(found).items()}
     threads = {one["thread_id"]: one for one in found if not one["task"]}
-    assert all(
-        "run_until_complete" in chain(threads[loops[name]]) or "run_forever" in chain(threads[loops[name]])
-        for name in ("of one", "of other")
-    )
     assert loops["of one"] != loops["of other"]
-    assert text.index('"of one"') < text.index('"of none"') and text.index('"of other"') < text.index('"of none"')
+    for name in ("of one", "of other"):
+        assert "run_forever" in chain(threads[loops[name]])
+        assert text.index('"{}"'.format(name)) < text.index('"of none"')
 
 
 def test_a_thousand(environment, tmp_path):
@@ -331,6 +355,13 @@ def test_a_thousand(environment, tmp_path):
         text = run(environment, "dump", process.pid).stdout
     assert set(found) == {"cat-%d" % i for i in range(1000)} | {"Task-1"}
     assert re.search(r"(?m)^  1000 tasks \(wait\): ", text)
+
+
+def test_a_chain_is_cut_where_it_is_outermost(environment, tmp_path):
+    with program(tmp_path, environment, DEEP) as process:
+        frames = tasks(dump(environment, process))["deep"]["frames"]
+    assert [frame["name"] for frame in frames[:2]] == ["sleep", "deep"]
+    assert len(frames) == 4096 + 1 and frames[-1]["name"] == "<more frames>"
 
 
 def test_tasks_that_come_and_go(environment, tmp_path):
@@ -351,9 +382,7 @@ def test_tasks_that_come_and_go(environment, tmp_path):
 def test_record_and_top_do_not_sample_tasks(environment, tmp_path):
     with program(tmp_path, environment, MANY) as process:
         out = tmp_path / "out.txt"
-        result = run(
-            environment, "record", "--idle", "-d", "0.3", "-o", out, process.pid
-        )
+        result = run(environment, "record", "--idle", "-d", "0.3", "-o", out, process.pid)
         assert result.returncode == 0, result
         recorded = out.read_text()
         assert "run_forever" in recorded and "waits" not in recorded

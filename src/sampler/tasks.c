@@ -23,9 +23,10 @@ enum {
     BASES = 16,             /* classes between a task's and Task */
     DICT_ENTRIES = 1 << 16, /* of a dict that are looked at */
     AT_ONCE = 64,           /* entries that are copied at once */
-    CHAIN_MAX = 1024,       /* frames of a chain; what is beyond is cut off */
-    WRAPPERS = 4,           /* around one coroutine */
-    FRAME_REACH = 1 << 20,  /* bytes from a frame's start to the top of its value stack */
+    CHAIN_MAX = STACK_FRAMES,
+    CHAIN_STEPS = 16 * CHAIN_MAX, /* what is longer is taken for a ring */
+    WRAPPERS = 4,                 /* around one coroutine */
+    FRAME_REACH = 1 << 20,        /* bytes from a frame's start to the top of its value stack */
 };
 
 struct found {
@@ -118,8 +119,8 @@ static bool read_task(struct copier *copier, uintptr_t address, uintptr_t class,
 
 static void add(uintptr_t address, const struct place *place, uint32_t thread) {
     if (tasks.count < TASKS_MAX)
-        tasks.found[tasks.count++] = (struct found){
-            address, place->class, thread, place->threads[place->first]->described.interpreter};
+        tasks.found[tasks.count++] = (struct found){address, place->class, thread,
+                                                    place->threads[place->first]->described.interpreter};
 }
 
 #    if COMPAT_HAVE_TASK_LISTS
@@ -199,7 +200,7 @@ static uintptr_t find_set(struct copier *copier, uintptr_t weak_set) {
         !(class.tp_flags & Py_TPFLAGS_HEAPTYPE) ||
         !copier_read(copier, words, weak_set - COMPAT_ATTRIBUTES, sizeof words))
         return 0;
-    compat_copied_attributes(weak_set, (size_t)class.tp_basicsize, words, &dict, &values);
+    compat_copied_attributes(weak_set, (size_t) class.tp_basicsize, words, &dict, &values);
     if (!values)
         set = find_in_dict(copier, dict, "data");
     else if (!read_word(copier, values, &set))
@@ -210,8 +211,7 @@ static uintptr_t find_set(struct copier *copier, uintptr_t weak_set) {
 static void add_referent(const struct place *place, uintptr_t reference, size_t loop_count) {
     PyWeakReference copy;
     struct compat_task task;
-    if (copier_read(place->copier, &copy, reference, sizeof copy) &&
-        Py_TYPE(&copy) == &_PyWeakref_RefType &&
+    if (copier_read(place->copier, &copy, reference, sizeof copy) && Py_TYPE(&copy) == &_PyWeakref_RefType &&
         read_task(place->copier, (uintptr_t)copy.wr_object, place->class, &task))
         add((uintptr_t)copy.wr_object, place, thread_of((uintptr_t)task.loop, loop_count));
 }
@@ -288,8 +288,7 @@ struct link {
 
 struct chain {
     size_t count;
-    bool cut;
-    struct link links[CHAIN_MAX]; /* the outermost first */
+    struct link links[CHAIN_MAX]; /* the innermost of them: number i is at i % CHAIN_MAX */
 };
 
 /* Types of the interpreter's that stand before what is awaited, their first field. */
@@ -332,20 +331,16 @@ static bool read_chain(struct copier *copier, uintptr_t address, struct chain *c
     } copy;
     memset(&copy, 0, sizeof copy);
     chain->count = 0;
-    chain->cut = false;
     while ((address = find_generator(copier, address))) {
         compat_frame frame;
         uintptr_t at = address + COMPAT_GENERATOR_FRAME;
-        if (chain->count == CHAIN_MAX) {
-            chain->cut = true;
-            return true;
-        }
-        if (!copier_read(copier, &copy, address, COMPAT_GENERATOR_FRAME + COMPAT_FRAME_HEAD) ||
+        if (chain->count == CHAIN_STEPS ||
+            !copier_read(copier, &copy, address, COMPAT_GENERATOR_FRAME + COMPAT_FRAME_HEAD) ||
             !compat_copied_generator_waits(&copy.generator))
             return false;
         memcpy(&frame, copy.bytes + COMPAT_GENERATOR_FRAME, sizeof frame);
         uintptr_t code = compat_copied_frame_code(&frame);
-        chain->links[chain->count++] =
+        chain->links[chain->count++ % CHAIN_MAX] =
             (struct link){at, code, compat_copied_frame_instruction(&frame, code)};
         if (!compat_copied_generator_awaits(&copy.generator))
             return true;
@@ -360,7 +355,7 @@ static bool read_chain(struct copier *copier, uintptr_t address, struct chain *c
 static bool is_same(const struct chain *one, const struct chain *other) {
     if (one->count != other->count)
         return false;
-    for (size_t i = 0; i < one->count; i++)
+    for (size_t i = 0; i < one->count && i < CHAIN_MAX; i++)
         if (one->links[i].frame != other->links[i].frame || one->links[i].code != other->links[i].code ||
             one->links[i].instruction != other->links[i].instruction)
             return false;
@@ -392,9 +387,9 @@ static bool fill_stack(struct copier *copier, const struct chain *chain, uint64_
     stack->count = 0;
     stack->attempts = 1;
     stack->inferred = false;
-    stack->cut = chain->cut;
-    for (size_t i = chain->count; i-- > 0;) {
-        const struct link *link = &chain->links[i];
+    stack->cut = chain->count > CHAIN_MAX;
+    for (size_t i = chain->count; i-- > 0 && stack->count < CHAIN_MAX;) {
+        const struct link *link = &chain->links[i % CHAIN_MAX];
         struct code *code = find_code(copier, link->code, check);
         if (!code)
             return false;
@@ -411,8 +406,8 @@ static void read_name(struct copier *copier, uintptr_t address, char name[TASK_N
     digit digits[3] = {0};
     bool negative;
     name[0] = '\0';
-    if (codes_read_text(copier, address, name, TASK_NAME_SIZE) ||
-        !is_of(copier, address, &PyLong_Type) || !copier_read(copier, &head, address, COMPAT_LONG_DIGITS))
+    if (codes_read_text(copier, address, name, TASK_NAME_SIZE) || !is_of(copier, address, &PyLong_Type) ||
+        !copier_read(copier, &head, address, COMPAT_LONG_DIGITS))
         return;
     size_t count = compat_copied_long(&head, &negative);
     unsigned long long number = 0;
