@@ -386,3 +386,5 @@ def test_record_and_top_do_not_sample_tasks(environment, tmp_path):
         assert result.returncode == 0, result
         recorded = out.read_text()
         assert "run_forever" in recorded and "waits" not in recorded
+        shown = run(environment, "top", "-iF", "--json", "--seconds", 1, process.pid).stdout
+        assert "run_forever" in shown and "waits" not in shown

@@ -1315,8 +1315,7 @@ static inline void compat_copied_attributes(uintptr_t object, size_t basic_size,
     *values += *values ? COMPAT_DICT_VALUES : 0;
 }
 
-/* Does a generator, coroutine or asynchronous generator wait to run, or go on; and for another object, which
-   is on top of its value stack? */
+/* Does a generator, coroutine or asynchronous generator wait to run, or go on; and for another object? */
 static inline bool compat_copied_generator_waits(const PyGenObject *copy) {
     return copy->gi_frame_state < FRAME_EXECUTING;
 }
@@ -1332,9 +1331,13 @@ static inline bool compat_copied_generator_awaits(const PyGenObject *copy) {
 #    endif
 }
 
-/* The address of the topmost word of a suspended frame's value stack. */
-static inline uintptr_t compat_copied_frame_top(const compat_frame *frame, uintptr_t address) {
-#    if PY_VERSION_HEX >= 0x030E0000
+/* The address of the word with that object, of a suspended frame: on top of its value stack; from 3.15 on
+   below one that iterators need. */
+static inline uintptr_t compat_copied_frame_awaited(const compat_frame *frame, uintptr_t address) {
+#    if PY_VERSION_HEX >= 0x030F0000
+    (void)address;
+    return (uintptr_t)frame->stackpointer - 2 * sizeof(PyObject *);
+#    elif PY_VERSION_HEX >= 0x030E0000
     (void)address;
     return (uintptr_t)frame->stackpointer - sizeof(PyObject *);
 #    else

@@ -3,7 +3,7 @@
  *
  * A task is found in the list of its thread (3.14+), or in the WeakSet that the module _asyncio has, which is
  * found in sys.modules. It is taken for one only if its class is, or derives from, that module's Task, and
- * that is as large as it is known to be. Its coroutine awaits what is on top of its value stack: the next
+ * that is as large as it is known to be. What its coroutine awaits is at the end of its value stack: the next
  * coroutine or generator, or one behind one of the interpreter's own wrappers, until it is something else. A
  * chain counts if it is copied twice and was the same.
  */
@@ -344,8 +344,8 @@ static bool read_chain(struct copier *copier, uintptr_t address, struct chain *c
             (struct link){at, code, compat_copied_frame_instruction(&frame, code)};
         if (!compat_copied_generator_awaits(&copy.generator))
             return true;
-        uintptr_t top = compat_copied_frame_top(&frame, at), word;
-        if (top - at > FRAME_REACH || !read_word(copier, top, &word))
+        uintptr_t awaited = compat_copied_frame_awaited(&frame, at), word;
+        if (awaited - at > FRAME_REACH || !read_word(copier, awaited, &word))
             return false;
         address = compat_copied_variable(word);
     }
