@@ -26,7 +26,7 @@ enum {
     CHAIN_MAX = STACK_FRAMES,
     CHAIN_STEPS = 16 * CHAIN_MAX, /* what is longer is taken for a ring */
     WRAPPERS = 4,                 /* around one coroutine */
-    FRAME_REACH = 1 << 20,        /* bytes from a frame's start to the top of its value stack */
+    FRAME_REACH = 1 << 20,        /* bytes from a frame's start to any word of its value stack */
 };
 
 struct found {

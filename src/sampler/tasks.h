@@ -10,7 +10,7 @@
 #include "threads.h"
 
 enum {
-    TASKS_MAX = 1 << 14,  /* of a process; what is beyond is not found */
+    TASKS_MAX = 10000,    /* of a process; what is beyond is not found */
     TASK_NAME_SIZE = 256, /* bytes; a longer name is cut */
 };
 #define TASK_NO_THREAD UINT32_MAX
