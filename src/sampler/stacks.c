@@ -85,9 +85,15 @@ static uintptr_t word_at(const struct attempt *attempt, size_t at) {
 
 /* ---- The copy of a frame ---- */
 
+/* Is all of it in the region? The address may be any number, as it may be from a copy that is torn. */
+static bool holds(const struct region *region, uintptr_t address, size_t size) {
+    size_t length = region->to - region->from;
+    return length >= size && address - region->from <= length - size;
+}
+
 static const compat_frame *find_in_region(const struct attempt *attempt, const struct region *region,
                                           uintptr_t address) {
-    bool within = address >= region->from && address + FRAME_COPY <= region->to;
+    bool within = holds(region, address, FRAME_COPY);
     return within ? (const void *)(attempt->copier->memory + region->at + (address - region->from)) : NULL;
 }
 
@@ -647,7 +653,7 @@ static bool find_words(const struct attempt *attempt, uintptr_t address, uintptr
     const size_t size = CALL_WORDS * sizeof *words;
     for (int i = 0; i < attempt->region_count; i++) {
         const struct region *region = &attempt->regions[i];
-        if (address >= region->from && address + size <= region->to) {
+        if (holds(region, address, size)) {
             memcpy(words, attempt->copier->memory + region->at + (address - region->from), size);
             return true;
         }
