@@ -29,6 +29,11 @@ def test_a_picture_is_complete_in_itself(path):
     assert re.findall(r"(?:href|src|url)\s*[=(]\s*[\"']?(https?:[^\"')]*)", text) == []
 
 
+def test_the_flame_graph_does_not_tell_where_it_was_taken():
+    shown = re.findall(r"<title>[^<]*\(([^<]*)demo\.py:", (IMAGES / "flamegraph.svg").read_text())
+    assert set(shown) == {"/srv/cats/catdemo/"}
+
+
 def test_the_histogram_is_that_of_the_talk():
     text = "".join(xml.etree.ElementTree.parse(str(IMAGES / "calldist.svg")).getroot().itertext())
     assert re.search(r"demo\.py,\s+func,\s+new_cat_video", text.replace("\xa0", " "))
