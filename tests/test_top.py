@@ -353,7 +353,7 @@ def top_of(target_pid):
         with suppress(OSError):
             with open("/proc/{}/cmdline".format(int(entry)) if entry.isdigit() else os.devnull) as file:
                 words = file.read().split("\0")
-            if "top" in words and str(target_pid) in words and "sh" not in words[0]:
+            if "top" in words and str(target_pid) in words and "sh" not in os.path.basename(words[0]):
                 return int(entry)
     return None
 

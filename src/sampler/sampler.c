@@ -234,6 +234,7 @@ static void tick_tasks(struct copier *copier, struct viewer *viewer, struct thre
             viewer->lost++;
         sample.state = 0;
     }
+    tasks_release();
 }
 
 static void tick(struct copier *copier, struct viewer *viewer) {

@@ -14,6 +14,7 @@
 #if COMPAT_HAVE_TASKS
 
 #    include "codes.h"
+#    include "engine/memory.h"
 
 #    include <stdio.h>
 #    include <string.h>
@@ -34,8 +35,28 @@ struct found {
     uint32_t thread, interpreter;
 };
 
+/* An event loop that runs. */
+struct loop {
+    uintptr_t loop, within; /* it is one of these */
+    uint32_t thread;
+};
+
+struct link {
+    uintptr_t frame, code;
+    long instruction;
+};
+
+struct chain {
+    size_t count;
+    struct link links[CHAIN_MAX]; /* the innermost of them: number i is at i % CHAIN_MAX */
+};
+
 static struct {
-    struct found found[TASKS_MAX];
+    struct room {
+        struct found found[TASKS_MAX];
+        struct loop loops[THREADS_MAX];
+        struct chain chains[2];
+    } * room; /* from tasks_find to tasks_release */
     size_t count;
 } tasks;
 
@@ -119,8 +140,8 @@ static bool read_task(struct copier *copier, uintptr_t address, uintptr_t class,
 
 static void add(uintptr_t address, const struct place *place, uint32_t thread) {
     if (tasks.count < TASKS_MAX)
-        tasks.found[tasks.count++] = (struct found){address, place->class, thread,
-                                                    place->threads[place->first]->described.interpreter};
+        tasks.room->found[tasks.count++] = (struct found){
+            address, place->class, thread, place->threads[place->first]->described.interpreter};
 }
 
 #    if COMPAT_HAVE_TASK_LISTS
@@ -155,12 +176,6 @@ static void find_tasks(const struct place *place) {
     find_in_list(place, place->threads[place->first]->interp + COMPAT_INTERPRETER_TASKS, TASK_NO_THREAD);
 }
 #    else
-/* The event loops that run. */
-static struct {
-    uintptr_t loop, within; /* it is one of these */
-    uint32_t thread;
-} loops[THREADS_MAX];
-
 /* In the dict of the thread's state it is itself, or in an object that has it as its first field. */
 static bool find_loop(struct copier *copier, uintptr_t tstate, uintptr_t *loop, uintptr_t *within) {
     uintptr_t dict;
@@ -174,6 +189,7 @@ static bool find_loop(struct copier *copier, uintptr_t tstate, uintptr_t *loop, 
 }
 
 static size_t find_loops(const struct place *place) {
+    struct loop *loops = tasks.room->loops;
     size_t count = 0;
     for (size_t i = place->first; i < place->first + place->count; i++) {
         loops[count].thread = (uint32_t)i;
@@ -184,6 +200,7 @@ static size_t find_loops(const struct place *place) {
 }
 
 static uint32_t thread_of(uintptr_t loop, size_t count) {
+    const struct loop *loops = tasks.room->loops;
     for (size_t i = 0; i < count; i++)
         if (loops[i].loop == loop || loops[i].within == loop)
             return loops[i].thread;
@@ -268,6 +285,9 @@ static bool find_module(struct place *place) {
 size_t tasks_find(struct copier *copier, struct thread *const *threads, size_t count) {
     struct place place = {.copier = copier, .threads = threads};
     tasks.count = 0;
+    tasks.room = memory_map(sizeof *tasks.room);
+    if (!tasks.room)
+        return 0;
     for (; place.first < count; place.first += place.count) { /* those of an interpreter follow each other */
         place.count = 1;
         while (place.first + place.count < count &&
@@ -280,16 +300,6 @@ size_t tasks_find(struct copier *copier, struct thread *const *threads, size_t c
 }
 
 /* ---- What one awaits ---- */
-
-struct link {
-    uintptr_t frame, code;
-    long instruction;
-};
-
-struct chain {
-    size_t count;
-    struct link links[CHAIN_MAX]; /* the innermost of them: number i is at i % CHAIN_MAX */
-};
 
 /* Types of the interpreter's that stand before what is awaited, their first field. */
 static bool is_wrapper(struct copier *copier, const PyTypeObject *type) {
@@ -364,7 +374,7 @@ static bool is_same(const struct chain *one, const struct chain *other) {
 
 /* One that holds; NULL: it runs, or changes each time. */
 static const struct chain *take_chain(struct copier *copier, uintptr_t coroutine) {
-    static struct chain chains[2]; /* one thread; large for its stack */
+    struct chain *chains = tasks.room->chains;
     bool good = false;
     for (int i = 0; i < ATTEMPTS; i++) {
         bool before = good;
@@ -419,7 +429,7 @@ static void read_name(struct copier *copier, uintptr_t address, char name[TASK_N
 }
 
 bool tasks_take(struct copier *copier, size_t index, uint64_t check, struct task *task, struct stack *stack) {
-    const struct found *found = &tasks.found[index];
+    const struct found *found = &tasks.room->found[index];
     struct compat_task copy, after;
     if (!read_task(copier, found->address, found->class, &copy) || copy.state != 0)
         return false;
@@ -434,7 +444,14 @@ bool tasks_take(struct copier *copier, size_t index, uint64_t check, struct task
            after.coroutine == copy.coroutine;
 }
 
+void tasks_release(void) {
+    memory_unmap(tasks.room, sizeof *tasks.room);
+    tasks.room = NULL;
+}
+
 #else
+
+void tasks_release(void) {}
 
 size_t tasks_find(struct copier *copier, struct thread *const *threads, size_t count) {
     (void)copier, (void)threads, (void)count;

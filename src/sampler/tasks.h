@@ -22,11 +22,13 @@ struct task {
     char name[TASK_NAME_SIZE]; /* UTF-8 */
 };
 
-/* Finds all that there are now, of the interpreters of these threads. Returns how many. */
+/* Finds all that there are now, of the interpreters of these threads. Returns how many, until tasks_release,
+   which gives back the memory that it takes. */
 size_t tasks_find(struct copier *copier, struct thread *const *threads, size_t count);
 
 /* One that was found, and its await chain as a stack. `check` numbers the tick. False: it runs, is done, has
    gone, or changed while it was copied, each time. */
 bool tasks_take(struct copier *copier, size_t index, uint64_t check, struct task *task, struct stack *stack);
+void tasks_release(void);
 
 #endif

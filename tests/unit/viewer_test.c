@@ -343,11 +343,11 @@ static void test_one_process(void) {
                    "    find (demo.py:10)\n"
                    "            x: 'y'\n"
                    "\n"
-                   "Thread 502 (waits for the GIL): \"worker \xe7\x8c\xab\"\n"
-                   "    (no Python frame)\n"
+                   "  Task (waits): \"Task-1\"\n" /* of its event loop's thread */
+                   "      a_long_name (email/parser.py)\n"
                    "\n"
-                   "Task (waits): \"Task-1\"\n"
-                   "    a_long_name (email/parser.py)\n");
+                   "Thread 502 (waits for the GIL): \"worker \xe7\x8c\xab\"\n"
+                   "    (no Python frame)\n");
     text_free(&out);
     snapshot_free(snapshot);
 }
