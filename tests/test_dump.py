@@ -8,12 +8,12 @@ import signal
 import subprocess
 import sys
 import tempfile
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
 import plain
 import pytest
-from tracing import run
+from tracing import program, run
 from waiting import until
 
 # Threads that each are at a known place, which does not move.
@@ -104,27 +104,6 @@ finally:
     for child in children:
         child.kill()
 """
-
-
-@contextmanager
-def program(tmp_path, environment, text, name, *arguments):
-    path = tmp_path / name
-    path.write_text(text)
-    process = subprocess.Popen(
-        [sys.executable, str(path)] + [str(argument) for argument in arguments],
-        env=environment,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        universal_newlines=True,
-    )
-    try:
-        assert process.stdout.readline() == "ready\n"
-        yield process
-    finally:
-        process.kill()
-        process.wait()
-        process.stdin.close()
-        process.stdout.close()
 
 
 @pytest.fixture

@@ -3,12 +3,10 @@
 import json
 import os
 import re
-import subprocess
 import sys
-from contextlib import contextmanager
 
 import pytest
-from tracing import run
+from tracing import program, run
 from waiting import until
 
 pytestmark = pytest.mark.skipif(sys.version_info < (3, 11), reason="tasks are shown from CPython 3.11 on")
@@ -222,27 +220,6 @@ async def main():
 asyncio.run(main())
 """
 )
-
-
-@contextmanager
-def program(tmp_path, environment, text):
-    path = tmp_path / "program.py"
-    path.write_text(text)
-    process = subprocess.Popen(
-        [sys.executable, str(path)],
-        env=environment,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        universal_newlines=True,
-    )
-    try:
-        assert process.stdout.readline() == "ready\n"
-        yield process
-    finally:
-        process.kill()
-        process.wait()
-        process.stdin.close()
-        process.stdout.close()
 
 
 def dump(environment, process, *options):

@@ -77,6 +77,28 @@ def server(folder, environment, calls=10, name="server.py", imports="import catp
         process.wait()
 
 
+@contextmanager
+def program(tmp_path, environment, text, name="program.py", *arguments):
+    """A program with this text, once it has said that it is ready."""
+    path = tmp_path / name
+    path.write_text(text)
+    process = subprocess.Popen(
+        [sys.executable, str(path)] + [str(argument) for argument in arguments],
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        universal_newlines=True,
+    )
+    try:
+        assert process.stdout.readline() == "ready\n"
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        process.stdin.close()
+        process.stdout.close()
+
+
 class Trace:
     """A running command; its output and errors go to files, so that neither can block it."""
 
