@@ -99,11 +99,11 @@ FUZZ_CC = clang -std=c11 -D_GNU_SOURCE -g -O1 -fsanitize=address,undefined -fno-
 FUZZED := $(patsubst %.c,build/fuzz/%.o,$(PLAIN) src/agent/control.c)
 
 $(FUZZERS): build/fuzz/%: tests/fuzz/%.c $(FUZZED) | fuzz-packages
-	$(FUZZ_CC) -fsanitize=fuzzer -o $@ $^ -lm
+	@$(FUZZ_CC) -fsanitize=fuzzer -o $@ $^ -lm
 
 $(FUZZED): build/fuzz/%.o: %.c $(wildcard src/*/*.h) build/generated/probes.c | fuzz-packages
 	@mkdir -p $(@D)
-	$(FUZZ_CC) -fsanitize=fuzzer-no-link -c -o $@ $<
+	@$(FUZZ_CC) -fsanitize=fuzzer-no-link -c -o $@ $<
 
 bench: build build/catprobe build/engine_bench $(VENV)/peers ## measure what tracing costs, with this machine's tracers and profilers: BENCH_ARGS="--scaling --save"
 	$(BIN)/python bench/bench.py $(BENCH_ARGS)
