@@ -791,6 +791,15 @@ static unsigned generate_dynamic(struct generator *generator, struct node *node)
                  "expression cannot evaluate to result of dynamic type");
 }
 
+/* As a whole only where nothing is done with it, for cook.c refuses the rest: curpsinfo; (void)xlate <t *> (p); */
+static unsigned generate_translation(struct generator *generator, struct node *node) {
+    if (node->left)
+        return generate_value(generator, node->left);
+    unsigned reg = generate_register(generator);
+    emit(generator, OP_SET, reg, 0, 0, 0);
+    return reg;
+}
+
 typedef unsigned generate_function(struct generator *generator, struct node *node);
 
 static generate_function *const generators[] = {
@@ -808,6 +817,7 @@ static generate_function *const generators[] = {
     [NODE_MEMBER] = generate_member,
     [NODE_ARROW] = generate_member,
     [NODE_AGGREGATION] = generate_dynamic,
+    [NODE_XLATE] = generate_translation,
 };
 
 unsigned generate_value(struct generator *generator, struct node *node) {

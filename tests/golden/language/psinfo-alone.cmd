@@ -1,0 +1,1 @@
+dtrace -xerrtags -qs psinfo-alone.d
