@@ -24,7 +24,7 @@ C_FILES := $(C_SOURCES) $(wildcard src/*.h src/*/*.h probes/*.h tests/*.c tests/
 SCRIPTS := $(wildcard .ci/run tests/forky tests/packages tests/test-all tests/fuzz/run d_demo/run-demo)
 INCLUDES := src build/generated probes
 
-.PHONY: help setup build catprobe demo readers test test-all fuzz bench bench-check lint format forky pictures docs clean lint-format lint-python lint-shell \
+.PHONY: help setup build catprobe demo readers test test-all fuzz bench bench-check bench-sampling lint format forky pictures docs clean lint-format lint-python lint-shell \
 	lint-compilers lint-clang-tidy lint-cppcheck fuzz-packages
 .DELETE_ON_ERROR:
 
@@ -117,6 +117,12 @@ $(VENV)/peers: $(MADE) tests/requirements-bench.txt
 bench-check: build build/engine_bench ## count what tracing costs in instructions, and compare with what was recorded
 	@tests/packages bench
 	$(BIN)/python bench/check.py $(BENCH_ARGS)
+
+bench-sampling: build build/wakeup ## measure what a sample costs beyond the timer's wake-up, and whether the sampler keeps up
+	$(BIN)/python bench/sampling.py $(BENCH_ARGS)
+
+build/wakeup: bench/wakeup.c
+	$(CC) -std=c11 -D_GNU_SOURCE -O2 -o $@ $<
 
 build/engine_bench: bench/engine_bench.c $(PLAIN) $(wildcard src/*/*.h) build/generated/probes.c
 	$(CC) -std=c11 -D_GNU_SOURCE -O3 -fPIC -fwrapv -fvisibility=hidden $(addprefix -I,$(INCLUDES)) -o $@ $< $(PLAIN) -lm -pthread

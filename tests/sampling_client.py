@@ -12,7 +12,7 @@ import time
 
 from waiting import SECONDS, until
 
-IDLE = 1
+IDLE, NATIVE = 1, 8
 ON_CPU, HAS_GIL, WAITS_GIL = 1, 2, 4
 SHAPE = (1 << 22, 1 << 16, 1 << 18, 1 << 13, 1 << 17, 0)
 COUNTS = [
