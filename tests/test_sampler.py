@@ -8,7 +8,7 @@ import sys
 from contextlib import contextmanager
 
 import pytest
-from sampling_client import HAS_GIL, ON_CPU, WAITS_GIL, Viewer
+from sampling_client import HAS_GIL, IDLE, ON_CPU, WAITS_GIL, Viewer
 from waiting import until
 
 FIB = """
@@ -288,3 +288,40 @@ def test_a_process_killed_leaves_its_samples(environment, tmpdir):
         process.send_signal(signal.SIGKILL)
         process.wait()
         assert sum(1 for _ in viewer.read()) > 20
+
+
+def reads_and_writes(pid, tid):
+    """How many of its system calls were some."""
+    with open("/proc/{}/task/{}/io".format(pid, tid)) as file:
+        counts = dict(line.split(": ") for line in file)
+    return int(counts["syscr"]) + int(counts["syscw"])
+
+
+def newest_thread(pid):
+    return max(map(int, os.listdir("/proc/{}/task".format(pid))))
+
+
+@pytest.mark.parametrize("threads", [0, 300])
+def test_a_tick_copies_all_by_few_system_calls(environment, tmpdir, threads):
+    text = """
+for _ in range({}):
+    threading.Thread(target=threading.Event().wait, daemon=True).start()
+{}
+""".format(threads, FIB)
+    with program(tmpdir, environment, text) as process, viewing(
+        environment, process.pid, 0.002, flags=IDLE
+    ) as viewer:
+        until(lambda: viewer.count("ticks") > 100)
+        tid = newest_thread(process.pid)
+        ticks, retried, calls = (
+            viewer.count("ticks"),
+            viewer.count("retried"),
+            reads_and_writes(process.pid, tid),
+        )
+        until(lambda: viewer.count("ticks") > ticks + 300)
+        ticks, retried = viewer.count("ticks") - ticks, viewer.count("retried") - retried
+        calls = reads_and_writes(process.pid, tid) - calls
+        assert viewer.count("written") > 400 * threads
+    # One copies what is known of all threads, one the stack of the one that has run, one asks now and then
+    # whether it waits for a processor.
+    assert ticks < calls < 3.5 * ticks + 3 * retried, (ticks, calls, retried)

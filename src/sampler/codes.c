@@ -226,27 +226,36 @@ struct code *codes_load(struct copier *copier, uintptr_t address) {
     return codes_check(copier, &code, 1, 0) ? code : NULL;
 }
 
+enum { HEAD = IDENTITY_TO - IDENTITY_FROM, MARK = 2 * sizeof(int64_t) };
+
+size_t codes_foresee(const struct code *code, struct iovec pieces[CODES_PIECES]) {
+    pieces[0] = (struct iovec){(void *)(code->address + IDENTITY_FROM), HEAD};
+    pieces[1] = (struct iovec){(void *)(code->name_address + offsetof(PyASCIIObject, length)), MARK};
+    return HEAD + MARK;
+}
+
+bool codes_confirm(struct code *code, const unsigned char *copy, uint64_t check) {
+    bool unchanged =
+        memcmp(copy, code->identity, HEAD) == 0 && memcmp(copy + HEAD, code->name_mark, MARK) == 0;
+    if (unchanged)
+        code->checked = check;
+    return unchanged;
+}
+
 bool codes_check(struct copier *copier, struct code *const *codes, int count, uint64_t check) {
-    enum { HEAD = IDENTITY_TO - IDENTITY_FROM, MARK = 2 * sizeof(int64_t), AT_ONCE = 64 };
-    struct iovec pieces[2 * AT_ONCE];
+    enum { AT_ONCE = 64 };
+    struct iovec pieces[CODES_PIECES * AT_ONCE];
     bool good = true;
     for (int first = 0; first < count; first += AT_ONCE) {
         int some = count - first < AT_ONCE ? count - first : AT_ONCE;
-        for (int i = 0; i < some; i++) {
-            const struct code *code = codes[first + i];
-            pieces[2 * i] = (struct iovec){(void *)(code->address + IDENTITY_FROM), HEAD};
-            pieces[2 * i + 1] =
-                (struct iovec){(void *)(code->name_address + offsetof(PyASCIIObject, length)), MARK};
-        }
-        size_t got = copier_gather(copier, copier->size - COPY_SPARE, pieces, 2 * some);
+        for (int i = 0; i < some; i++)
+            codes_foresee(codes[first + i], &pieces[CODES_PIECES * i]);
+        size_t got = copier_gather(copier, copier->size - COPY_SPARE, pieces, CODES_PIECES * some);
         const unsigned char *copies = copier->memory + copier->size - COPY_SPARE;
         for (int i = 0; i < some; i++) {
             struct code *code = codes[first + i];
             size_t at = (size_t)i * (HEAD + MARK);
-            if (got >= at + HEAD + MARK && memcmp(copies + at, code->identity, HEAD) == 0 &&
-                memcmp(copies + at + HEAD, code->name_mark, MARK) == 0) {
-                code->checked = check;
-            } else {
+            if (got < at + HEAD + MARK || !codes_confirm(code, copies + at, check)) {
                 code->serial = 0;
                 good = false;
             }

@@ -15,6 +15,7 @@ struct code {
     uintptr_t address;
     uint32_t serial;                         /* never used twice */
     uint64_t checked;                        /* the last check that found it unchanged */
+    uint64_t noted;                          /* the last stack that was taken with it */
     const char *function, *qualified, *file; /* of `lengths` bytes, UTF-8, '\0' at the end */
     uint32_t first_line;
     const unsigned char *lines; /* the table */
@@ -44,6 +45,12 @@ struct code *codes_find(uintptr_t address);
 
 /* Copies it; NULL: it is none, or was changed meanwhile, or there is no room until the next tick. */
 struct code *codes_load(struct copier *copier, uintptr_t address);
+
+/* What tells whether a code object is still what it was: the pieces to be copied, one behind the other, and
+   the look at their copy. What is not found unchanged so is to be looked at by codes_check. */
+enum { CODES_PIECES = 2 };
+size_t codes_foresee(const struct code *code, struct iovec pieces[CODES_PIECES]); /* bytes in all */
+bool codes_confirm(struct code *code, const unsigned char *copy, uint64_t check);
 
 /* Looks whether these are still what they were, by one copy. False: one is not, and has been forgotten. */
 bool codes_check(struct copier *copier, struct code *const *codes, int count, uint64_t check);

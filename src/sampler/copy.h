@@ -30,6 +30,21 @@ enum {
 };
 size_t copier_gather(struct copier *copier, size_t at, const struct iovec *pieces, int count);
 
+/* Pieces for one gathering, and where the next one's copy comes to lie. */
+struct pieces {
+    struct iovec pieces[COPY_PIECES];
+    int count;
+    size_t at;
+};
+
+/* There must be room. Returns where its copy comes to lie. */
+static inline size_t pieces_add(struct pieces *pieces, uintptr_t address, size_t size) {
+    size_t at = pieces->at;
+    pieces->pieces[pieces->count++] = (struct iovec){(void *)address, size};
+    pieces->at += size;
+    return at;
+}
+
 /* One piece, all of it or false; to any place. */
 bool copier_read(struct copier *copier, void *to, uintptr_t address, size_t size);
 

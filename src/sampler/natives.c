@@ -18,15 +18,9 @@ enum {
     NAME_SIZE = 2 * PART_SIZE + 4,
 };
 
-/* The head of any of these objects: enough to say which function, and to see that it is another now. */
-struct head {
-    PyObject object;
-    uintptr_t words[4];
-};
-
 static struct {
     uintptr_t address;
-    struct head head;
+    struct natives_head head;
     char name[NAME_SIZE]; /* "": it has none */
 } remembered[REMEMBERED];
 
@@ -82,7 +76,7 @@ static void put_name(char name[NAME_SIZE], const char *of, const char *function)
 }
 
 /* A function: of a module, or bound to an instance or a class. */
-static bool name_function(struct copier *copier, const struct head *head, char name[NAME_SIZE]) {
+static bool name_function(struct copier *copier, const struct natives_head *head, char name[NAME_SIZE]) {
     enum { DEFINITION, SELF, MODULE };
     char function[PART_SIZE], of[PART_SIZE] = "";
     PyObject self;
@@ -105,7 +99,7 @@ static bool name_function(struct copier *copier, const struct head *head, char n
 }
 
 /* A method of a class that is not bound: the class, its name, its qualified name, the definition. */
-static bool name_method(struct copier *copier, const struct head *head, char name[NAME_SIZE]) {
+static bool name_method(struct copier *copier, const struct natives_head *head, char name[NAME_SIZE]) {
     enum { CLASS, NAME, QUALIFIED, DEFINITION };
     char function[PART_SIZE], of[PART_SIZE];
     uintptr_t definition;
@@ -135,7 +129,7 @@ static bool name_type(struct copier *copier, uintptr_t address, char name[NAME_S
     return true;
 }
 
-static bool find_name(struct copier *copier, uintptr_t address, const struct head *head,
+static bool find_name(struct copier *copier, uintptr_t address, const struct natives_head *head,
                       char name[NAME_SIZE]) {
     const PyTypeObject *type = Py_TYPE(&head->object);
     if (type == &PyCFunction_Type || type == COMPAT_CMETHOD_TYPE)
@@ -147,10 +141,14 @@ static bool find_name(struct copier *copier, uintptr_t address, const struct hea
     return name_instance(copier, (uintptr_t)type, name);
 }
 
-const char *natives_name(struct copier *copier, uintptr_t callable) {
+const char *natives_name(struct copier *copier, uintptr_t callable, const void *copy) {
     size_t place = (callable >> 4) % REMEMBERED;
-    struct head head;
-    if (!callable || callable % sizeof(uintptr_t) || !copier_read(copier, &head, callable, sizeof head))
+    struct natives_head head;
+    if (!callable || callable % sizeof(uintptr_t))
+        return NULL;
+    if (copy)
+        memcpy(&head, copy, sizeof head);
+    else if (!copier_read(copier, &head, callable, sizeof head))
         return NULL;
     head.object.ob_refcnt = 0; /* changes at any time */
     if (remembered[place].address != callable || memcmp(&remembered[place].head, &head, sizeof head) != 0) {

@@ -47,6 +47,7 @@ struct viewer {
     struct sampler_request request;
     uint64_t due; /* ns, monotonic: the next tick */
     uint64_t ticks, missed, torn, retried, lost;
+    uint64_t timed; /* ns, monotonic: when CPU times were published last */
     bool finished;
     struct seen *seen; /* by the thread's place: THREADS_MAX */
 };
@@ -111,7 +112,9 @@ static uint32_t node_of_stack(struct viewer *viewer) {
 
 /* The C function that the stack that was taken ends in, if there is one, becomes its leaf. */
 static uint32_t add_native(struct copier *copier, struct viewer *viewer, uint32_t node, bool *native) {
-    const char *name = natives_name(copier, stacks_callable(copier, &stack));
+    const void *head;
+    uintptr_t callable = stacks_callable(copier, &stack, &head);
+    const char *name = natives_name(copier, callable, head);
     *native = name != NULL;
     if (!name)
         return node;
@@ -190,19 +193,25 @@ static bool sample_task(struct copier *copier, struct viewer *viewer, struct thr
 
 /* ---- One tick ---- */
 
-static void publish(struct viewer *viewer, uint64_t cpu) {
+/* CPU times cost a microsecond each, and more in a process of many threads. */
+static void publish_times(struct viewer *viewer, struct samples_header *header) {
+    enum { PAUSE = 20 * 1000 * 1000 }; /* ns */
+    if (viewer->due < viewer->timed + PAUSE && !viewer->finished)
+        return;
+    viewer->timed = viewer->due;
+    __atomic_store_n(&header->spent, sampler.spent + now(CLOCK_THREAD_CPUTIME_ID), __ATOMIC_RELEASE);
+    __atomic_store_n(&header->cpu, now(CLOCK_PROCESS_CPUTIME_ID), __ATOMIC_RELEASE);
+}
+
+static void publish(struct viewer *viewer) {
     struct samples_header *header = tables_header(viewer->tables);
+    publish_times(viewer, header);
     const struct {
         uint64_t *to, value;
     } all[] = {
-        {&header->ticks, viewer->ticks},
-        {&header->ticks_missed, viewer->missed},
-        {&header->torn, viewer->torn},
-        {&header->retried, viewer->retried},
-        {&header->lost, viewer->lost},
-        {&header->spent, sampler.spent + now(CLOCK_THREAD_CPUTIME_ID)},
-        {&header->cpu, cpu},
-        {&header->finished, viewer->finished},
+        {&header->ticks, viewer->ticks}, {&header->ticks_missed, viewer->missed},
+        {&header->torn, viewer->torn},   {&header->retried, viewer->retried},
+        {&header->lost, viewer->lost},   {&header->finished, viewer->finished},
     };
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         __atomic_store_n(all[i].to, all[i].value, __ATOMIC_RELEASE);
@@ -344,7 +353,7 @@ static struct turn next_turn(void) {
 static void serve_turn(struct copier *copier, const struct turn *turn) {
     if (turn->viewer) {
         tick(copier, turn->viewer);
-        publish(turn->viewer, now(CLOCK_PROCESS_CPUTIME_ID));
+        publish(turn->viewer);
         turn->viewer->missed += schedule(&turn->viewer->due, turn->viewer->request.period);
     } else {
         struct clocks *clocks = &sampler.clocks[turn->session];

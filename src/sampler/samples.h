@@ -110,8 +110,8 @@ struct samples_header {
     uint64_t torn; /* stacks that changed while they were copied, also after the retries: not in the ring */
     uint64_t retried;  /* copies that had to be taken again, and then were good */
     uint64_t lost;     /* samples for which the ring or a table was full */
-    uint64_t spent;    /* ns of CPU time of the sampler's thread */
-    uint64_t cpu;      /* ns of CPU time of the whole process since its start, at the newest tick */
+    uint64_t spent;    /* ns of CPU time of the sampler's thread, some 20 ms ago at most */
+    uint64_t cpu;      /* ns of CPU time of the whole process since its start, as old as that */
     uint64_t finished; /* 1: the count of ticks that was asked for has been reached */
 
     /* Atomic; written by the viewer. */

@@ -21,6 +21,7 @@
 #include "stacks.h"
 
 #include "calls.h"
+#include "natives.h"
 
 #include <string.h>
 #include <time.h>
@@ -50,6 +51,11 @@ struct attempt {
     size_t used;                 /* of the copier's memory */
     size_t top_word, word_after; /* in the copier's memory, as those below */
     size_t cframes, recent, state;
+    int code_count; /* that are copied behind all frames, and not known to be unchanged */
+    struct code *codes[STACK_CODES];
+    size_t code_at[STACK_CODES];
+    uintptr_t callable; /* whose head is copied; 0: none */
+    size_t callable_at;
     int region_count;
     struct region regions[REGIONS];
     uintptr_t older;            /* chunk of the data stack that has not been copied yet; 0: none */
@@ -60,20 +66,6 @@ struct attempt {
     uintptr_t now[STACK_KNOWN]; /* frames outside of the data stack, as they were met */
     int now_count;
 };
-
-/* Pieces for one gathering, and where the next one's copy comes to lie. */
-struct pieces {
-    struct iovec pieces[COPY_PIECES];
-    int count;
-    size_t at;
-};
-
-static size_t add_piece(struct pieces *pieces, uintptr_t address, size_t size) {
-    size_t at = pieces->at;
-    pieces->pieces[pieces->count++] = (struct iovec){(void *)address, size};
-    pieces->at += size;
-    return at;
-}
 
 enum { FRAME_COPY = (COMPAT_FRAME_HEAD + 7) & ~7 };
 
@@ -391,12 +383,15 @@ static bool walk(struct attempt *attempt, struct stack *stack) {
     return !infers || !stack->count;
 }
 
-/* Are the code objects still those that they are taken for? */
-static bool check_codes(struct copier *copier, uint64_t check, const struct stack *stack) {
+/* Are the code objects still those that they are taken for? Most are copied already. */
+static bool check_codes(const struct attempt *attempt, uint64_t check, const struct stack *stack) {
     enum { AT_ONCE = 64 };
+    struct copier *copier = attempt->copier;
     struct code *unchecked[AT_ONCE];
     int count = 0;
     bool good = true;
+    for (int i = 0; i < attempt->code_count; i++)
+        codes_confirm(attempt->codes[i], copier->memory + attempt->code_at[i], check);
     for (int i = 0; i < stack->count && good; i++) {
         struct code *code = stack->frames[i].code;
         if (code->checked == check)
@@ -476,35 +471,66 @@ static void find_older(struct attempt *attempt, const struct extent *extent) {
 }
 #endif
 
+/* Behind all frames, as they may be gone: code objects that have not been looked at yet, and the callable. */
+static void add_codes(struct attempt *attempt, struct pieces *pieces, uint64_t check) {
+    const struct stack_trail *trail = attempt->trail;
+    attempt->code_count = 0;
+    for (int i = 0; i < trail->code_count && pieces->count + CODES_PIECES < COPY_PIECES; i++) {
+        struct code *code = codes_find(trail->codes[i]);
+        if (!code || code->checked == check)
+            continue;
+        attempt->codes[attempt->code_count] = code;
+        attempt->code_at[attempt->code_count++] = pieces->at;
+        pieces->at += codes_foresee(code, &pieces->pieces[pieces->count]);
+        pieces->count += CODES_PIECES;
+    }
+    attempt->callable = trail->callable;
+    attempt->callable_at = pieces->at;
+    if (attempt->callable && pieces->count < COPY_PIECES)
+        pieces_add(pieces, attempt->callable, sizeof(struct natives_head));
+}
+
+/* Forgets those of which there is no copy. */
+static void drop_codes(struct attempt *attempt, size_t got) {
+    size_t end = attempt->callable_at; /* of the last code's copy */
+    if (end + sizeof(struct natives_head) > got)
+        attempt->callable = 0;
+    for (; attempt->code_count && end > got; attempt->code_count--)
+        end = attempt->code_at[attempt->code_count - 1];
+}
+
 /* Copies all that is foreseen. False: something has gone, or it is not what was foreseen. */
-static bool copy_all(struct attempt *attempt, uintptr_t tstate, uintptr_t interp) {
+static bool copy_all(struct attempt *attempt, uintptr_t tstate, uintptr_t interp, uint64_t check) {
     static struct pieces pieces; /* one thread; large for its stack */
     struct copier *copier = attempt->copier;
     struct stack_trail *trail = attempt->trail;
     struct extent extent = foresee(trail);
     pieces.count = 0;
     pieces.at = 0;
-    attempt->top_word = add_piece(&pieces, tstate + COMPAT_TSTATE_TOP, sizeof(uintptr_t));
+    attempt->top_word = pieces_add(&pieces, tstate + COMPAT_TSTATE_TOP, sizeof(uintptr_t));
     attempt->cframes = pieces.at;
     for (int i = 0; i < trail->cframe_count; i++)
-        add_piece(&pieces, trail->cframes[i].address, sizeof(compat_cframe));
+        pieces_add(&pieces, trail->cframes[i].address, sizeof(compat_cframe));
     size_t window = pieces.at;
     if (extent.to)
-        add_piece(&pieces, extent.from, extent.to - extent.from);
+        pieces_add(&pieces, extent.from, extent.to - extent.from);
     attempt->recent = pieces.at;
     for (int i = 0; i < trail->recent_count; i++)
-        add_piece(&pieces, trail->recent[i].address, FRAME_COPY);
-    attempt->word_after = add_piece(&pieces, tstate + COMPAT_TSTATE_TOP, sizeof(uintptr_t));
+        pieces_add(&pieces, trail->recent[i].address, FRAME_COPY);
+    attempt->word_after = pieces_add(&pieces, tstate + COMPAT_TSTATE_TOP, sizeof(uintptr_t));
     attempt->frames_at = pieces.at;
     for (int i = 0; i < trail->known; i++)
-        add_piece(&pieces, trail->frames[i], FRAME_COPY);
-    attempt->state = add_piece(&pieces, tstate, sizeof(PyThreadState));
+        pieces_add(&pieces, trail->frames[i], FRAME_COPY);
+    attempt->state = pieces_add(&pieces, tstate, sizeof(PyThreadState));
     size_t rest = pieces.at;
     if (extent.from > extent.rest)
-        add_piece(&pieces, extent.rest, extent.from - extent.rest);
+        pieces_add(&pieces, extent.rest, extent.from - extent.rest);
+    size_t frames_end = pieces.at;
+    add_codes(attempt, &pieces, check);
     size_t got = copier_gather(copier, 0, pieces.pieces, pieces.count);
+    drop_codes(attempt, got);
     attempt->used = (pieces.at + 63) & ~(size_t)63;
-    if (got != pieces.at) {
+    if (got < frames_end) {
         memset(trail, 0, offsetof(struct stack_trail, frames)); /* something foreseen is gone */
         return false;
     }
@@ -587,6 +613,20 @@ static void learn(struct stack_trail *trail, const struct stack *stack) {
     }
 }
 
+/* Which code objects there are. */
+static void note_codes(struct stack_trail *trail, const struct stack *stack) {
+    static uint64_t stacks; /* one thread */
+    stacks++;
+    trail->code_count = 0;
+    for (int i = 0; i < stack->count && trail->code_count < STACK_CODES; i++) {
+        struct code *code = stack->frames[i].code;
+        if (code->noted == stacks)
+            continue;
+        code->noted = stacks;
+        trail->codes[trail->code_count++] = code->address;
+    }
+}
+
 /* ---- One stack ---- */
 
 static uint64_t now(void) {
@@ -629,14 +669,15 @@ bool stacks_take(struct copier *copier, uintptr_t tstate, uintptr_t interp, stru
         attempt.region_count = attempt.now_count = 0;
         attempt.older = 0;
         uint64_t start = now();
-        if (!copy_all(&attempt, tstate, interp))
+        if (!copy_all(&attempt, tstate, interp, check))
             continue;
         if (was_interrupted(now() - start, attempt.used) && stack->attempts < ATTEMPTS / 2)
             continue;
         bool good = walk_copies(&attempt, stack);
         remember(&attempt);
-        if (good && check_codes(copier, check, stack)) {
+        if (good && check_codes(&attempt, check, stack)) {
             stack->inferred = attempt.infers;
+            note_codes(trail, stack);
             if (!attempt.infers)
                 learn(trail, stack);
             return true;
@@ -672,7 +713,7 @@ static bool read_words(struct copier *copier, const struct stack_frame *frame, u
            compat_copied_frame_instruction(&copy, code) == frame->instruction;
 }
 
-uintptr_t stacks_callable(struct copier *copier, const struct stack *stack) {
+static uintptr_t find_callable(struct copier *copier, const struct stack *stack) {
     const struct stack_frame *frame = &stack->frames[0];
     const compat_frame *copy =
         stack->count && !stack->inferred ? find_copied(&attempt, frame->address) : NULL;
@@ -687,4 +728,12 @@ uintptr_t stacks_callable(struct copier *copier, const struct stack *stack) {
         return 0;
     uintptr_t first = compat_copied_variable(words[0]);
     return first || !or_above ? first : compat_copied_variable(words[1]);
+}
+
+uintptr_t stacks_callable(struct copier *copier, const struct stack *stack, const void **head) {
+    uintptr_t callable = find_callable(copier, stack);
+    bool copied = callable && callable == attempt.callable;
+    *head = copied ? copier->memory + attempt.callable_at : NULL;
+    attempt.trail->callable = callable;
+    return callable;
 }

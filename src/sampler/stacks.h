@@ -16,6 +16,7 @@ enum {
     STACK_RECENT = COMPAT_HAVE_DATA_STACK ? 16 : 40,
     STACK_LINKS = 64,
     STACK_CFRAMES = 8,
+    STACK_CODES = 32,
 };
 
 struct stack_frame {
@@ -56,6 +57,9 @@ struct stack_trail {
     uintptr_t highest;                /* end of it lately */
     int cframe_count, recent_count, link_next;
     int known; /* frames that are not on the data stack, and not recent */
+    int code_count;
+    uintptr_t callable;           /* what the innermost frame called */
+    uintptr_t codes[STACK_CODES]; /* different ones, the innermost first */
     struct stack_cframe cframes[STACK_CFRAMES];
     struct stack_recent recent[STACK_RECENT]; /* callees before their callers */
     struct stack_link links[STACK_LINKS];
@@ -67,7 +71,8 @@ bool stacks_take(struct copier *copier, uintptr_t tstate, uintptr_t interp, stru
                  uint64_t check, struct stack *stack);
 
 /* What the innermost frame of the stack that has just been taken calls: the address of the callable, as it
-   was at the moment of the copy. 0: nothing, or it cannot be told. */
-uintptr_t stacks_callable(struct copier *copier, const struct stack *stack);
+   was at the moment of the copy. 0: nothing, or it cannot be told. *head: a copy of its head,, NULL: there is
+   none. */
+uintptr_t stacks_callable(struct copier *copier, const struct stack *stack, const void **head);
 
 #endif

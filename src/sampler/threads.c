@@ -24,14 +24,30 @@ enum {
     STATUS_FILES_MAX = 512, /* that are kept open */
 };
 
+enum { INTERPRETER_NEXT, INTERPRETER_THREADS, INTERPRETER_ID, INTERPRETER_GIL, INTERPRETER_WORDS };
+
+static const long interpreter_fields[INTERPRETER_WORDS] = {
+    [INTERPRETER_NEXT] = (long)COMPAT_INTERPRETER_NEXT,
+    [INTERPRETER_THREADS] = (long)COMPAT_INTERPRETER_THREADS,
+    [INTERPRETER_ID] = COMPAT_INTERPRETER_ID, /* -1: there is no such field */
+    [INTERPRETER_GIL] = COMPAT_GIL_FIELD,
+};
+
 struct interpreter {
-    uintptr_t address, threads, gil;
+    uintptr_t address, words[INTERPRETER_WORDS];
     int64_t id;
+    bool gil_known;
+    compat_gil gil;
+    size_t copy, gil_copy, copy_end; /* in the copier's memory: its fields, its GIL, the end of both */
 };
 
 static struct {
     struct thread *all; /* THREADS_MAX */
     struct thread **found;
+    size_t found_count;
+    struct interpreter interpreters[INTERPRETERS_MAX];
+    int interpreter_count;
+    size_t copied; /* bytes of the copier's memory that are good copies, of what was there at the last tick */
     size_t places; /* of `all`, used so far */
     uint64_t round;
     uint32_t serial;
@@ -105,31 +121,98 @@ void threads_close(void) {
     threads.found = NULL;
 }
 
-static bool read_word(struct copier *copier, uintptr_t address, uintptr_t *word) {
-    return copier_read(copier, word, address, sizeof *word);
+/* Returns how many bytes; none, when it is not all before that could be copied. */
+static size_t gather(struct copier *copier, size_t at, struct pieces *pieces) {
+    size_t wanted = 0;
+    for (int i = 0; i < pieces->count; i++)
+        wanted += pieces->pieces[i].iov_len;
+    size_t got = at + wanted == pieces->at ? copier_gather(copier, at, pieces->pieces, pieces->count) : 0;
+    pieces->count = 0;
+    return got;
 }
 
-static int find_interpreters(struct copier *copier, struct interpreter *found) {
+/* Foresees what has been there at the last tick, and copies it. What could not be copied is read one by one.
+ */
+static void copy_known(struct copier *copier) {
+    static struct pieces pieces; /* one thread; large for its stack */
+    size_t most = copier->size - COPY_SPARE, copied = 0;
+    pieces.count = 0;
+    pieces.at = 0;
+    for (int i = 0; i < threads.interpreter_count; i++) {
+        struct interpreter *interpreter = &threads.interpreters[i];
+        interpreter->copy = pieces.at;
+        for (int k = 0; k < INTERPRETER_WORDS; k++)
+            if (interpreter_fields[k] >= 0)
+                pieces_add(&pieces, interpreter->address + (uintptr_t)interpreter_fields[k],
+                           sizeof(uintptr_t));
+        interpreter->gil_copy = pieces.at;
+        if (interpreter->words[INTERPRETER_GIL])
+            pieces_add(&pieces, interpreter->words[INTERPRETER_GIL], sizeof(compat_gil));
+        interpreter->copy_end = pieces.at;
+    }
+    for (size_t i = 0; i < threads.found_count; i++) {
+        struct thread *thread = threads.found[i];
+        if (pieces.count == COPY_PIECES)
+            copied += gather(copier, copied, &pieces);
+        thread->copy = THREADS_NO_COPY;
+        if (pieces.at + sizeof(PyThreadState) <= most)
+            thread->copy = pieces_add(&pieces, thread->tstate, sizeof(PyThreadState));
+    }
+    threads.copied = copied + gather(copier, copied, &pieces);
+}
+static const struct interpreter *find_known_interpreter(uintptr_t address) {
+    for (int i = 0; i < threads.interpreter_count; i++)
+        if (threads.interpreters[i].address == address)
+            return threads.interpreters[i].copy_end <= threads.copied ? &threads.interpreters[i] : NULL;
+    return NULL;
+}
+
+static bool read_words(struct copier *copier, const struct interpreter *known,
+                       struct interpreter *interpreter) {
+    size_t at = known ? known->copy : 0;
+    for (int i = 0; i < INTERPRETER_WORDS; i++) {
+        uintptr_t *word = &interpreter->words[i];
+        if (interpreter_fields[i] < 0)
+            continue;
+        if (known)
+            memcpy(word, copier->memory + at, sizeof *word);
+        else if (!copier_read(copier, word, interpreter->address + (uintptr_t)interpreter_fields[i],
+                              sizeof *word))
+            return false;
+        at += sizeof *word;
+    }
+    return true;
+}
+
+/* False: it is no more. */
+static bool read_interpreter(struct copier *copier, uintptr_t address, struct interpreter *interpreter) {
+    const struct interpreter *known = find_known_interpreter(address);
+    *interpreter = (struct interpreter){.address = address, .gil_known = true};
+    if (!read_words(copier, known, interpreter))
+        return false;
+    interpreter->id = (int64_t)interpreter->words[INTERPRETER_ID];
+    uintptr_t gil = interpreter->words[INTERPRETER_GIL];
+    if (gil && known && known->words[INTERPRETER_GIL] == gil)
+        memcpy(&interpreter->gil, copier->memory + known->gil_copy, sizeof interpreter->gil);
+    else if (gil)
+        interpreter->gil_known = copier_read(copier, &interpreter->gil, gil, sizeof interpreter->gil);
+    return true;
+}
+
+static void find_interpreters(struct copier *copier) {
+    struct interpreter found[INTERPRETERS_MAX];
     int count = 0;
-    uintptr_t next = compat_newest_interpreter();
-    while (next && count < INTERPRETERS_MAX) {
-        struct interpreter *interpreter = &found[count];
-        *interpreter = (struct interpreter){.address = next};
-        uintptr_t id = 0;
-        if (!read_word(copier, next + COMPAT_INTERPRETER_THREADS, &interpreter->threads) ||
-            (COMPAT_INTERPRETER_ID >= 0 &&
-             !read_word(copier, next + (uintptr_t)COMPAT_INTERPRETER_ID, &id)) ||
-            (COMPAT_GIL_FIELD >= 0 &&
-             !read_word(copier, next + (uintptr_t)COMPAT_GIL_FIELD, &interpreter->gil)) ||
-            !read_word(copier, next + COMPAT_INTERPRETER_NEXT, &next))
+    for (uintptr_t next = compat_newest_interpreter(); next && count < INTERPRETERS_MAX; count++) {
+        if (!read_interpreter(copier, next, &found[count]))
             break;
-        interpreter->id = (int64_t)id;
-        count++;
+        next = found[count].words[INTERPRETER_NEXT];
     }
     if (COMPAT_INTERPRETER_ID < 0) /* the newest comes first */
         for (int i = 0; i < count; i++)
             found[i].id = count - 1 - i;
-    return count;
+    for (int i = 0; i < count; i++)
+        threads.interpreters[i] = found[i];
+    threads.interpreter_count = count;
 }
 
 static struct thread *find_known(uintptr_t tstate, size_t hint) {
@@ -192,6 +275,7 @@ static struct thread *add_thread(struct copier *copier, uintptr_t address, const
     thread->serial = ++threads.serial;
     thread->status = -1;
     thread->cpu = 0;
+    thread->copy = THREADS_NO_COPY;
     thread->state = 0;
     thread->described = (struct samples_thread){
         .ident = (uint64_t)state->thread_id,
@@ -219,15 +303,24 @@ static void forget(struct thread *thread) {
     thread->tstate = 0;
 }
 
+/* A thread state: of what was foreseen, or read now. False: it is none of this interpreter's. */
+static bool read_state(struct copier *copier, const struct interpreter *interpreter, uintptr_t address,
+                       const struct thread *known, PyThreadState *state) {
+    if (known && known->copy != THREADS_NO_COPY && known->copy + sizeof *state <= threads.copied)
+        memcpy(state, copier->memory + known->copy, sizeof *state);
+    else if (!copier_read(copier, state, address, sizeof *state))
+        return false;
+    return (uintptr_t)state->interp == interpreter->address;
+}
+
 static size_t find_in(struct copier *copier, const struct interpreter *interpreter, size_t count) {
-    uintptr_t next = interpreter->threads;
+    uintptr_t next = interpreter->words[INTERPRETER_THREADS];
     size_t hint = 0;
     PyThreadState state;
     for (size_t steps = 0; next && steps < THREADS_MAX && count < THREADS_MAX; steps++) {
-        if (!copier_read(copier, &state, next, sizeof state) ||
-            (uintptr_t)state.interp != interpreter->address)
-            break;
         struct thread *thread = threads.places ? find_known(next, hint) : NULL;
+        if (!read_state(copier, interpreter, next, thread, &state))
+            break;
         if (thread && !is_same(thread, &state)) {
             forget(thread);
             thread = NULL;
@@ -241,6 +334,9 @@ static size_t find_in(struct copier *copier, const struct interpreter *interpret
             threads.found[count++] = thread;
         thread->round = threads.round;
         thread->described.ident = (uint64_t)state.thread_id;
+        thread->gil = interpreter->words[INTERPRETER_GIL];
+        thread->has_gil =
+            interpreter->gil_known && compat_copied_has_gil(thread->tstate, &state, &interpreter->gil);
         update_name(thread);
         next = (uintptr_t)state.next;
     }
@@ -248,26 +344,13 @@ static size_t find_in(struct copier *copier, const struct interpreter *interpret
 }
 
 size_t threads_find(struct copier *copier, struct thread *const **found) {
-    struct interpreter interpreters[INTERPRETERS_MAX];
     size_t count = 0;
     threads.round++;
-    int interpreter_count = find_interpreters(copier, interpreters);
-    for (int i = 0; i < interpreter_count; i++) {
-        size_t first = count;
-        compat_gil gil;
-        bool has_gil = !interpreters[i].gil || copier_read(copier, &gil, interpreters[i].gil, sizeof gil);
-        count = find_in(copier, &interpreters[i], count);
-        for (size_t k = first; k < count; k++) {
-            struct thread *thread = threads.found[k];
-            PyThreadState state;
-            thread->gil = interpreters[i].gil;
-            bool holds =
-                has_gil &&
-                (!COMPAT_FREE_THREADED || copier_read(copier, &state, thread->tstate, sizeof state)) &&
-                compat_copied_has_gil(thread->tstate, &state, &gil);
-            thread->has_gil = holds;
-        }
-    }
+    copy_known(copier);
+    find_interpreters(copier);
+    for (int i = 0; i < threads.interpreter_count; i++)
+        count = find_in(copier, &threads.interpreters[i], count);
+    threads.found_count = count;
     for (size_t i = 0; i < threads.places; i++)
         if (threads.all[i].tstate && threads.all[i].round != threads.round)
             forget(&threads.all[i]);
@@ -321,8 +404,12 @@ static uint32_t state_of(struct thread *thread) {
 void threads_look(struct thread *thread) {
     uint64_t cpu = threads_cpu(thread->described.tid);
     thread->changed = cpu != thread->cpu || !cpu;
-    if (thread->changed)
-        thread->state = state_of(thread);
     thread->cpu = cpu;
+    if (thread->changed) {
+        /* One that has run between two looks at its clock is on a processor; only the kernel's file tells
+           whether another waits for one. */
+        thread->cpu = threads_cpu(thread->described.tid);
+        thread->state = thread->cpu != cpu ? SAMPLE_ON_CPU : state_of(thread);
+    }
     thread->state = (thread->state & ~(uint32_t)SAMPLE_HAS_GIL) | (thread->has_gil ? SAMPLE_HAS_GIL : 0);
 }

@@ -11,6 +11,7 @@
 #include "samples.h"
 
 enum { THREADS_MAX = 4096, THREAD_NAME_MAX = 64 };
+#define THREADS_NO_COPY SIZE_MAX
 
 struct thread {
     uintptr_t tstate, interp;        /* 0: this place is free */
@@ -20,6 +21,7 @@ struct thread {
     struct samples_thread described; /* but for the name */
     char name[THREAD_NAME_MAX];
     struct stack_trail trail;
+    size_t copy;    /* where that of its state is in the copier's memory; THREADS_NO_COPY: nowhere */
     uint64_t cpu;   /* ns that it had run when it was last looked at */
     uint32_t state; /* of enum sample_state, then */
     bool changed;   /* it has run since */
