@@ -98,8 +98,15 @@ FUZZ_CC = clang -std=c11 -D_GNU_SOURCE -g -O1 -fsanitize=address,undefined -fno-
 	$(addprefix -I,$(INCLUDES))
 FUZZED := $(patsubst %.c,build/fuzz/%.o,$(PLAIN) src/agent/control.c)
 
-$(FUZZERS): build/fuzz/%: tests/fuzz/%.c $(FUZZED) | fuzz-packages
+$(filter-out build/fuzz/stacks_fuzz,$(FUZZERS)): build/fuzz/%: tests/fuzz/%.c $(FUZZED) | fuzz-packages
 	@$(FUZZ_CC) -fsanitize=fuzzer -o $@ $^ -lm
+
+# Copies of an interpreter's memory, of this version, but no interpreter.
+build/fuzz/stacks_fuzz: tests/fuzz/stacks_fuzz.c src/sampler/stacks.c $(addprefix src/sampler/,codes.c calls.c natives.c) \
+		src/engine/memory.c $(wildcard src/*/*.h) | fuzz-packages
+	@mkdir -p $(@D)
+	@$(FUZZ_CC) -fsanitize=fuzzer -isystem $(shell $(PYTHON) -c 'import sysconfig; print(sysconfig.get_path("include"))') \
+		-o $@ $(filter-out src/sampler/stacks.c,$(filter %.c,$^))
 
 $(FUZZED): build/fuzz/%.o: %.c $(wildcard src/*/*.h) build/generated/probes.c | fuzz-packages
 	@mkdir -p $(@D)

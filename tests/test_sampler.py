@@ -325,3 +325,23 @@ for _ in range({}):
     # One copies what is known of all threads, one the stack of the one that has run, one asks now and then
     # whether it waits for a processor.
     assert ticks < calls < 3.5 * ticks + 3 * retried, (ticks, calls, retried)
+
+
+def test_a_frame_of_megabytes(environment, tmpdir):
+    text = """
+def leaf(n):
+    return leaf(n - 1) if n else None
+
+
+exec("def huge():\\n" + "".join(" a{} = 1\\n".format(i) for i in range(300000)) + " while True: leaf(30)\\n")
+begin()
+huge()
+"""
+    with program(tmpdir, environment, text) as process, viewing(environment, process.pid, 0.002) as viewer:
+        until(lambda: viewer.count("written") > 300)
+        stacks = [[name for name, _ in viewer.stack(node)] for _, node, _ in viewer.read()]
+        torn, written = viewer.count("torn"), viewer.count("written")
+    assert torn < written / 10, (torn, written)
+    leaves = [names for names in stacks if "leaf" in names]
+    assert len(leaves) > 100
+    assert all(names[-3:] == ["leaf", "huge", "<module>"] for names in leaves if len(names) > 2), leaves

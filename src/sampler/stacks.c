@@ -85,8 +85,9 @@ static bool holds(const struct region *region, uintptr_t address, size_t size) {
 
 static const compat_frame *find_in_region(const struct attempt *attempt, const struct region *region,
                                           uintptr_t address) {
-    bool within = holds(region, address, FRAME_COPY);
-    return within ? (const void *)(attempt->copier->memory + region->at + (address - region->from)) : NULL;
+    size_t at = region->at + (address - region->from);
+    bool within = holds(region, address, FRAME_COPY) && at % sizeof(uintptr_t) == 0;
+    return within ? (const void *)(attempt->copier->memory + at) : NULL;
 }
 
 static const compat_frame *find_recent(const struct attempt *attempt, uintptr_t address) {
@@ -130,6 +131,7 @@ static void add_region(struct attempt *attempt, uintptr_t from, uintptr_t to, si
 }
 
 #if COMPAT_HAVE_DATA_STACK
+static const uintptr_t WORD_MASK = sizeof(uintptr_t) - 1;
 enum { CHUNK_HEAD = offsetof(compat_stack_chunk, data), CHUNK_SIZE = 16 * 1024 };
 
 /* Copies the next older chunk of the data stack. */
@@ -420,9 +422,10 @@ static struct extent foresee(const struct stack_trail *trail) {
         return (struct extent){0, 0, 0};
     uintptr_t to = trail->highest + WINDOW_ABOVE < limit ? trail->highest + WINDOW_ABOVE : limit;
     uintptr_t from = trail->end > trail->chunk + WINDOW_BELOW ? trail->end - WINDOW_BELOW : trail->chunk;
+    to &= ~WORD_MASK; /* as all copies that lie behind it are to be aligned */
     if (to > from + WINDOW_MAX)
         from = to - WINDOW_MAX;
-    return (struct extent){trail->chunk, from, to};
+    return (struct extent){trail->chunk, from & ~WORD_MASK, to};
 }
 
 /* What the copied thread state says of the data stack. False: another chunk than foreseen. */
@@ -433,7 +436,7 @@ static bool follow_stack(struct attempt *attempt, const PyThreadState *state) {
     bool foreseen = chunk == trail->chunk;
     trail->end = compat_copied_stack_end(state);
     if (!foreseen) {
-        bool good = chunk && copier_read(attempt->copier, &head, chunk, CHUNK_HEAD);
+        bool good = chunk && !(chunk & WORD_MASK) && copier_read(attempt->copier, &head, chunk, CHUNK_HEAD);
         trail->chunk = good ? chunk : 0;
         trail->chunk_size = good ? head.size : 0;
         trail->highest = 0;
@@ -449,9 +452,9 @@ static bool follow_stack(struct attempt *attempt, const PyThreadState *state) {
 
 static void find_older(struct attempt *attempt, const struct extent *extent) {
     compat_stack_chunk head;
-    if (!extent->to)
+    const struct region *region = attempt->regions + attempt->region_count - 1;
+    if (!attempt->region_count || region->from != extent->rest || !holds(region, extent->rest, CHUNK_HEAD))
         return;
-    const struct region *region = &attempt->regions[attempt->region_count - 1];
     memcpy(&head, attempt->copier->memory + region->at, CHUNK_HEAD);
     attempt->older = (uintptr_t)head.previous;
 }
@@ -523,6 +526,8 @@ static bool copy_all(struct attempt *attempt, uintptr_t tstate, uintptr_t interp
         pieces_add(&pieces, trail->frames[i], FRAME_COPY);
     attempt->state = pieces_add(&pieces, tstate, sizeof(PyThreadState));
     size_t rest = pieces.at;
+    if (extent.from - extent.rest > (copier->size - COPY_SPARE) / 2)
+        extent.rest = extent.from; /* there is no room for it: each frame there is read by itself */
     if (extent.from > extent.rest)
         pieces_add(&pieces, extent.rest, extent.from - extent.rest);
     size_t frames_end = pieces.at;
