@@ -3,6 +3,7 @@
 import collections
 import os
 import signal
+import struct
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -159,6 +160,59 @@ def test_shares_of_time_are_those_of_the_program(environment, tmpdir):
     rest = sum("rest" in names for names in functions)
     assert most + rest > 300
     assert 0.70 < most / (most + rest) < 0.80
+
+
+def test_a_program_in_step_with_the_ticks_has_its_true_shares(environment, tmpdir):
+    """Some 30% of each 4 ms in one function, by the clock that the ticks are by; it says how much it was."""
+    text = """
+import mmap, struct
+
+clock = time.perf_counter  # CLOCK_MONOTONIC
+with open(__file__ + ".shares", "w+b") as file:
+    file.truncate(16)
+    shares = mmap.mmap(file.fileno(), 16)
+
+
+def short(end):
+    while clock() < end:
+        pass
+
+
+def rest(end):
+    while clock() < end:
+        pass
+
+
+begin()
+start = clock()
+in_short = in_all = 0
+while True:
+    cycle = start - start % 0.004
+    short(cycle + 0.0012)
+    middle = clock()
+    rest(cycle + 0.004)
+    end = clock()
+    in_short += middle - start
+    in_all += end - start
+    start = end
+    struct.pack_into("dd", shares, 0, in_short, in_all)
+"""
+
+    def told():
+        with open(os.path.join(str(tmpdir), "program.py.shares"), "rb") as file:
+            return struct.unpack("dd", file.read())
+
+    with program(tmpdir, environment, text) as process, viewing(
+        environment, process.pid, 0.004, ticks=1000, flags=IDLE
+    ) as viewer:
+        before = told()
+        leaves = collections.Counter(viewer.stack(node)[0][0] for _, node, _ in viewer.all())
+        short, whole = (now - then for now, then in zip(told(), before))
+        missed = viewer.count("ticks_missed")
+    total, share = leaves["short"] + leaves["rest"], short / whole
+    assert total > 900 - missed
+    # Five standard deviations of that many samples taken at random.
+    assert abs(leaves["short"] - share * total) < 5 * (share * (1 - share) * total) ** 0.5, (leaves, share)
 
 
 def test_a_recursion_at_10_khz_has_no_stack_that_never_was(environment, tmpdir):

@@ -20,12 +20,20 @@ import pytest
 from tracing import command, run
 from waiting import until
 
-# Spends known shares of its time: 60% in large, 30% in middle, 10% in small, all of it below work. No two
-# rounds are of one length, or all samples might fall on the same part of it.
+# Spends 60% of its time in large, 30% in middle, 10% in small, all of it below work. It says in a file how
+# many seconds each has taken by the clock: on a busy machine one may wait for a processor more than another.
 SHARES = """
+import mmap
+import struct
 import threading
+import time
 
 import catprobe
+
+with open(__file__ + ".seconds", "w+b") as file:
+    file.truncate(24)
+    told = mmap.mmap(file.fileno(), 24)
+seconds = [0.0, 0.0, 0.0]
 
 
 def large(n):
@@ -41,8 +49,11 @@ def small(n):
 
 
 def work(n):
-    for function in large, middle, small:
+    for index, function in enumerate((large, middle, small)):
+        start = time.perf_counter()
         function(n)
+        seconds[index] += time.perf_counter() - start
+    struct.pack_into("3d", told, 0, *seconds)
 
 
 def waits():
@@ -51,10 +62,8 @@ def waits():
 
 threading.Thread(target=waits, name="dreamer", daemon=True).start()
 print("ready", flush=True)
-round = 0
 while True:
-    work(17000 + round * 7919 % 6000)
-    round += 1
+    work(20000)
 """
 
 LARGE = 1 + SHARES.splitlines().index("def large(n):")
@@ -130,16 +139,26 @@ def by_function(result):
     return {short(row): row for row in json.loads(result.stdout)["functions"]}
 
 
-def test_the_figures_are_true(environment, target):
-    result = run(environment, "top", "-F", "--json", "--seconds", 3, target.pid)
+def seconds_told(tmp_path):
+    with open(str(tmp_path / "shares.py.seconds"), "rb") as file:
+        return struct.unpack("3d", file.read())
+
+
+def test_the_figures_are_true(environment, tmp_path, target):
+    before = seconds_told(tmp_path)
+    result = run(environment, "top", "-F", "--json", "--seconds", 3, "--rate", 250, target.pid)
+    seconds = [now - then for now, then in zip(seconds_told(tmp_path), before)]
     assert (result.returncode, result.stderr) == (0, "")
     rows = by_function(result)
-    for name, share in TRUTH.items():
-        assert abs(rows[name]["own_percent"] - share) < 8, rows[name]
-        assert abs(rows[name]["own_time"] - share / 100 * 3) < 0.5, rows[name]
+    whole = json.loads(result.stdout)
+    for name, second in zip(TRUTH, seconds):
+        share = second / sum(seconds)
+        # Five standard deviations of that many samples taken at random.
+        error = 5 * (share * (1 - share) / whole["samples"]) ** 0.5
+        assert abs(rows[name]["own_percent"] / 100 - share) < error, (rows[name], share, error)
+        assert rows[name]["own_time"] == pytest.approx(rows[name]["own_percent"] / 100 * 3, abs=0.2)
         assert rows[name]["file"].endswith("shares.py")
     assert rows["work"]["total_percent"] > 95 and rows["work"]["own_percent"] < 5
-    whole = json.loads(result.stdout)
     assert whole["active_percent"] > 95 and whole["gil_percent"] > 90 and whole["samples"] > 200
     assert len(whole["threads"]) == 2 and "MainThread" in [thread["name"] for thread in whole["threads"]]
     assert whole["processes"][0]["pid"] == target.pid
@@ -387,7 +406,7 @@ def test_the_last_screen_stays_when_the_process_ends(tmux, target):
 def test_the_output_of_a_command_stays_away_from_the_screen(tmux, tmp_path):
     path = tmp_path / "shares.py"
     path.write_text(
-        SHARES.replace("    round += 1", "    round += 1\n    print('noise', flush=True)").replace(
+        SHARES.replace("    work(20000)", "    work(20000)\n    print('noise', flush=True)").replace(
             '"ready"', "__import__('os').getpid()"
         )
     )

@@ -45,7 +45,9 @@ struct seen {
 struct viewer {
     struct tables *tables; /* NULL: this place is free */
     struct sampler_request request;
-    uint64_t due; /* ns, monotonic: the next tick */
+    uint64_t begins; /* ns, monotonic: the period that the next tick is in */
+    uint64_t due;    /* the next tick: at a random moment of its period */
+    uint64_t random; /* the state of that */
     uint64_t ticks, missed, torn, retried, lost;
     uint64_t timed; /* ns, monotonic: when CPU times were published last */
     bool finished;
@@ -248,7 +250,7 @@ static void tick_tasks(struct copier *copier, struct viewer *viewer, struct thre
 
 static void tick(struct copier *copier, struct viewer *viewer) {
     struct thread *const *threads;
-    struct sample sample = {.time = viewer->due, .state = SAMPLE_FIRST};
+    struct sample sample = {.time = viewer->begins, .state = SAMPLE_FIRST};
     size_t count = begin_tick(copier, &threads);
     for (size_t i = 0; i < count; i++) {
         struct seen *seen = &viewer->seen[threads_place(threads[i])];
@@ -328,6 +330,20 @@ static uint64_t schedule(uint64_t *due, uint64_t period) {
     return missed;
 }
 
+/* A program that does something in step with the ticks would be met at the same place by each of them. So
+   each comes at another moment of its period, all equally likely, and there is still one in each. */
+static uint64_t random_moment(struct viewer *viewer) {
+    viewer->random ^= viewer->random << 13; /* Marsaglia's xorshift, never 0 */
+    viewer->random ^= viewer->random >> 7;
+    viewer->random ^= viewer->random << 17;
+    return viewer->random % viewer->request.period;
+}
+
+static void schedule_tick(struct viewer *viewer) {
+    viewer->missed += schedule(&viewer->begins, viewer->request.period);
+    viewer->due = viewer->begins + random_moment(viewer);
+}
+
 /* What is due next: a viewer, or a clock of a session. */
 struct turn {
     uint64_t due; /* UINT64_MAX: nothing */
@@ -354,7 +370,7 @@ static void serve_turn(struct copier *copier, const struct turn *turn) {
     if (turn->viewer) {
         tick(copier, turn->viewer);
         publish(turn->viewer);
-        turn->viewer->missed += schedule(&turn->viewer->due, turn->viewer->request.period);
+        schedule_tick(turn->viewer);
     } else {
         struct clocks *clocks = &sampler.clocks[turn->session];
         fire_clock(copier, turn->session, turn->clock);
@@ -486,8 +502,10 @@ int sampler_add(int fd, const struct sampler_request *request, bool own_descript
     *viewer = (struct viewer){
         .tables = tables_open(fd, problem, n),
         .request = *request,
-        .due = now(CLOCK_MONOTONIC) + (request->ticks == 1 ? 0 : request->period),
+        .begins = now(CLOCK_MONOTONIC),
+        .random = (now(CLOCK_MONOTONIC) * UINT64_C(0x9E3779B97F4A7C15)) | 1,
     };
+    viewer->due = viewer->begins + (request->ticks == 1 ? 0 : random_moment(viewer));
     bool opened = viewer->tables != NULL;
     if (opened && !(viewer->seen = memory_map(THREADS_MAX * sizeof *viewer->seen))) {
         snprintf(problem, n, "sample: there is no memory for its tables");

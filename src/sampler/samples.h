@@ -89,7 +89,7 @@ enum sample_state {
 };
 
 struct sample {
-    uint64_t time;   /* ns, CLOCK_MONOTONIC, of the tick */
+    uint64_t time;   /* ns, CLOCK_MONOTONIC: when the period began in which it was taken */
     uint32_t thread; /* index in threads */
     uint32_t node;   /* its stack */
     uint32_t state;  /* of enum sample_state */

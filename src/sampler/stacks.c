@@ -436,7 +436,8 @@ static bool follow_stack(struct attempt *attempt, const PyThreadState *state) {
     bool foreseen = chunk == trail->chunk;
     trail->end = compat_copied_stack_end(state);
     if (!foreseen) {
-        bool good = chunk && !(chunk & WORD_MASK) && copier_read(attempt->copier, &head, chunk, CHUNK_HEAD);
+        bool good = chunk && !(chunk & WORD_MASK) && copier_read(attempt->copier, &head, chunk, CHUNK_HEAD) &&
+                    head.size <= UINTPTR_MAX - chunk;
         trail->chunk = good ? chunk : 0;
         trail->chunk_size = good ? head.size : 0;
         trail->highest = 0;
