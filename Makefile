@@ -24,8 +24,8 @@ C_FILES := $(C_SOURCES) $(wildcard src/*.h src/*/*.h probes/*.h tests/*.c tests/
 SCRIPTS := $(wildcard .ci/run tests/forky tests/packages tests/test-all tests/fuzz/run d_demo/run-demo)
 INCLUDES := src build/generated probes
 
-.PHONY: help setup build catprobe demo readers test test-all fuzz bench bench-check bench-sampling lint format forky pictures docs clean lint-format lint-python lint-shell \
-	lint-compilers lint-clang-tidy lint-cppcheck fuzz-packages
+.PHONY: help setup build catprobe demo readers test test-all fuzz bench bench-check bench-check-forky bench-sampling lint format forky pictures \
+	docs clean lint-format lint-python lint-shell lint-compilers lint-clang-tidy lint-cppcheck fuzz-packages
 .DELETE_ON_ERROR:
 
 help: ## list what there is to make
@@ -124,6 +124,10 @@ $(VENV)/peers: $(MADE) tests/requirements-bench.txt
 bench-check: build build/engine_bench ## count what tracing costs in instructions, and compare with what was recorded
 	@tests/packages bench
 	$(BIN)/python bench/check.py $(BENCH_ARGS)
+
+bench-check-forky: build/catprobe build/engine_bench ## the same for CPython 3.14, in the container (root)
+	tests/forky install 3.14
+	tests/forky run env -C /host$(CURDIR) build/venv-3.14/bin/python bench/check.py $(BENCH_ARGS)
 
 bench-sampling: build build/wakeup ## measure what a sample costs beyond the timer's wake-up, and whether the sampler keeps up
 	$(BIN)/python bench/sampling.py $(BENCH_ARGS)
