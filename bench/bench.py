@@ -2,10 +2,11 @@
 
     python bench/bench.py [--rounds N] [--workload NAME]... [--scaling] [--save]
 
-Each way is a process of its own, all of them in turn, N times. A process tells the fifth percentile of many
-runs of a millisecond, which repeats where medians drift with the machine; a figure is the median of the
-rounds' ratios to the untraced process of the same round. A kernel tracer's own cost (some us an event) is
-in the row that names one, and in no other.
+Each way is a process of its own, all of them in turn, N times for the first workload, a third of it for the
+others. A process tells the fifth percentile of many runs of a millisecond, which repeats where medians drift
+with the machine; a figure is the median of the rounds' ratios to the untraced process of the same round and
+the same interpreter. A kernel tracer's own cost (some us an event) is in the row that names one, and in no
+other.
 """
 
 import argparse
@@ -25,7 +26,7 @@ PAGE = os.path.join(ways.CHECKOUT, "docs", "performance.md")
 MARKS = "<!-- measured -->\n", "<!-- end -->\n"
 
 
-def fifth_percentile(function, seconds):
+def fifth_percentile(function, seconds=0.8):
     """Seconds that one call of `function` takes."""
     times = []
     end = time.perf_counter() + seconds
@@ -42,39 +43,44 @@ def resident():
         return 1024 * sum(int(line.split()[1]) for line in status if line.startswith(("RssAnon", "RssShmem")))
 
 
-def run_way(way, workload, seconds):
-    """One process: the times while traced and after, and what tracing took of memory."""
+def run_way(way, workload, after):
+    """One process: the times while traced and, if asked for, after, and what tracing took of memory."""
     function = make(workload)
     function()
     steps = ways.WAYS[way]()
     before = resident()
     next(steps)
-    result = {"armed": fifth_percentile(function, seconds), "memory": resident() - before}
-    if not list(steps):
-        result["after"] = fifth_percentile(function, seconds)
+    result = {"armed": fifth_percentile(function), "memory": resident() - before}
+    list(steps)
+    if after:
+        result["after"] = fifth_percentile(function)
     return result
 
 
-def measure(way, workload, seconds=0.8):
-    words = [sys.executable, __file__, "--way", way, "--workload", workload, "--seconds", str(seconds)]
+def measure(way, workload, after=False, place=ways.HOST):
+    script = os.path.join(place.checkout, "bench", "bench.py")
+    words = list(place.command) + [script, "--way", way, "--workload", workload] + ["--after"] * after
     output = subprocess.run(words, stdout=subprocess.PIPE, check=True).stdout
     return json.loads(output.decode())
 
 
-def ratios(names, workloads, rounds):
-    """(way, workload, phase) -> the median ratio to the untraced run; workload -> its median seconds."""
+def ratios(names, workloads, rounds, after=()):
+    """(way, workload, phase) -> the median ratio to the untraced run of the same interpreter; workload -> the
+    median seconds of ours. The phase "after" is measured for the workloads in `after`."""
     found, untraced = {}, {}
+    places = {ways.place_of(way) for way in names} | {ways.HOST}
     for _ in range(rounds):
         for workload in workloads:
-            base = measure(ways.UNTRACED, workload)["armed"]
-            untraced.setdefault(workload, []).append(base)
+            bases = {place: measure(ways.UNTRACED, workload, place=place)["armed"] for place in places}
+            untraced.setdefault(workload, []).append(bases[ways.HOST])
             for way in names:
+                place = ways.place_of(way)
                 try:
-                    result = measure(way, workload)
+                    result = measure(way, workload, workload in after, place)
                 except subprocess.CalledProcessError:
                     continue  # its row says so; the others go on
-                for phase in ("armed", "after"):
-                    found.setdefault((way, workload, phase), []).append(result[phase] / base)
+                for phase in result.keys() - {"memory"}:
+                    found.setdefault((way, workload, phase), []).append(result[phase] / bases[place])
     medians = {key: statistics.median(values) for key, values in found.items()}
     return medians, {workload: statistics.median(values) for workload, values in untraced.items()}
 
@@ -111,11 +117,12 @@ def print_machine():
 def print_table(workloads, rounds):
     reasons = ways.absent()
     names = [way for way in ways.WAYS if way not in reasons and way != ways.UNTRACED]
-    medians, untraced = ratios(names, workloads, rounds)
+    fewer = max(1, rounds // 3)
+    medians, untraced = ratios(names, workloads[:1], rounds, after=workloads[:1])
+    medians.update(ratios(names, workloads[1:], fewer)[0])
     print(
-        "Ratios to the untraced program, medians of {} rounds; last, {} once the tracer has left.".format(
-            rounds, workloads[0]
-        )
+        "Ratios to the untraced program, medians of {} rounds ({} of the other workloads); last, {} once the "
+        "tracer has left.".format(rounds, fewer, workloads[0])
     )
     if "fib" in workloads:
         print(
@@ -306,16 +313,18 @@ def save(text):
 
 def main():
     parser = argparse.ArgumentParser(description="Measure what catprobe costs the traced program.")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument(
+        "--rounds", type=int, default=3, help="of the first workload; a third of it of others"
+    )
     parser.add_argument("--workload", action="append", help="instead of all: " + ", ".join(WORKLOADS))
     parser.add_argument("--scaling", action="store_true", help="how the cost grows, too")
     parser.add_argument("--save", action="store_true", help="into docs/performance.md")
     parser.add_argument("--way", choices=ways.WAYS, help=argparse.SUPPRESS)
-    parser.add_argument("--seconds", type=float, help=argparse.SUPPRESS)
+    parser.add_argument("--after", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--one-of-many", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.way:
-        result = json.dumps(run_way(options.way, options.workload[0], options.seconds))
+        result = json.dumps(run_way(options.way, options.workload[0], options.after))
         os.write(1, result.encode())
         os._exit(0)  # threads of the workload never end
     if options.one_of_many:

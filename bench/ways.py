@@ -4,6 +4,7 @@ A way is a generator: when it yields, the program is traced as its name says; wh
 leaves. absent() says why a way cannot be had on this machine.
 """
 
+import collections
 import importlib.util
 import os
 import shutil
@@ -147,6 +148,7 @@ def by_py_spy():
 
 
 def by_profiling():
+    """Of this very interpreter, which is one of the container where ours has none."""
     yield from sampler(
         sys.executable, "-m", "profiling.sampling", "attach", "-r", "100hz", "-d", "600", str(os.getpid())
     )
@@ -197,9 +199,12 @@ RECORD = [
 ONE = ["-n", 'python$target:::function-entry /copyinstr(arg1) == "other"/ { @ = count(); }']
 LINES = ["-n", "python$target:::line { @[copyinstr(arg1)] = count(); }"]
 
+UNTRACED = "untraced, without catprobe"
+SAMPLER = "Python 3.15's sampler, 100 Hz"
+
 # Each is asked for its generator once it is to run.
 WAYS = {
-    "untraced, without catprobe": alone,
+    UNTRACED: alone,
     "loaded, nobody attached": idle,
     "count by function": partial(by_engine, COUNT, ENTRY),
     "every entry and return, into a ring": partial(by_engine, RECORD, FUNCTIONS),
@@ -218,13 +223,12 @@ WAYS = {
     "trace0": by_trace0,
     "pyusdt with bpftrace, entries and returns": by_pyusdt,
     "py-spy, 100 Hz": by_py_spy,
-    "Python 3.15's sampler, 100 Hz": by_profiling,
+    SAMPLER: by_profiling,
     "bpftrace, count by function": partial(by_bpftrace, "bpftrace"),
     "newest bpftrace, count by function": partial(by_bpftrace, *in_container("run", "bpftrace")),
     "DTrace, count by function": partial(by_dtrace, "dtrace"),
     "DTrace 2.0.7, count by function": partial(by_dtrace, *in_container("host")),
 }
-UNTRACED = "untraced, without catprobe"
 
 
 def peer(name):
@@ -253,9 +257,23 @@ def no_container():
         return "there is no {}: make forky".format(folder)
 
 
+HAS_SAMPLER = sys.version_info >= (3, 15)
+
+
 def no_sampler():
-    if sys.version_info < (3, 15):
-        return "it is of CPython 3.15 and later, and samples its own version: make bench PYTHON=python3.15"
+    reason = None if HAS_SAMPLER else no_container() or (os.geteuid() != 0 and "the container needs root")
+    if reason:
+        return "it is of CPython 3.15 and later, and samples its own version; " + reason
+
+
+# What runs a script of the bench, and where the checkout is for it.
+Place = collections.namedtuple("Place", "command checkout")
+HOST = Place((sys.executable,), CHECKOUT)
+CONTAINER = Place(tuple(in_container("run", "python3.15")), "/host" + CHECKOUT)
+
+
+def place_of(way):
+    return CONTAINER if way == SAMPLER and not HAS_SAMPLER else HOST
 
 
 # way -> what is asked, in this order; each says why the way cannot be had, or nothing.
@@ -268,7 +286,7 @@ NEEDS = {
         no_tracing,
     ],
     "py-spy, 100 Hz": [partial(no_program, "py-spy")],
-    "Python 3.15's sampler, 100 Hz": [no_sampler],
+    SAMPLER: [no_sampler],
     "bpftrace, count by function": [partial(no_program, "bpftrace"), no_tracing],
     "newest bpftrace, count by function": [no_container, no_tracing],
     "DTrace, count by function": [partial(no_program, "dtrace"), no_tracing],
