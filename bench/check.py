@@ -31,18 +31,19 @@ AFTER = {  # of a process that was traced until now
     "after count by function": "count by function",
     "after one function": "one function, which is not called",
 }
+ONE = ["one function, which is not called", "flow of one function, which is not called"]
 CHECKED = [
     "loaded, nobody attached",
     *AFTER,
     "count by function",
     "every entry and return, into a ring",
     "calltime: b_py_calltime.d",
-    "one function, which is not called",
+    *ONE,
     "the hooks alone: entry and return",
 ]
 UNCHANGED = ["loaded, nobody attached", *AFTER]
 # By sys.monitoring the others are left alone; before it an evaluator that does nothing takes 1.42 on 3.11.
-MOST = {"one function, which is not called": 1.02 if sys.version_info >= (3, 12) else 1.5}
+MOST = dict.fromkeys(ONE, 1.02 if sys.version_info >= (3, 12) else 1.5)
 
 
 def instructions(words, *options):

@@ -197,6 +197,8 @@ RECORD = [
     "python$target:::function-entry, python$target:::function-return { trace(arg2); }",
 ]
 ONE = ["-n", 'python$target:::function-entry /copyinstr(arg1) == "other"/ { @ = count(); }']
+FLOW = "a_py_flowinfo.d"
+FLOW_PROBES = FUNCTIONS + ["gc-start", "gc-done"]
 LINES = ["-n", "python$target:::line { @[copyinstr(arg1)] = count(); }"]
 
 UNTRACED = "untraced, without catprobe"
@@ -208,10 +210,11 @@ WAYS = {
     "loaded, nobody attached": idle,
     "count by function": partial(by_engine, COUNT, ENTRY),
     "every entry and return, into a ring": partial(by_engine, RECORD, FUNCTIONS),
-    "flow: a_py_flowinfo.d": partial(by_engine, demo("a_py_flowinfo.d"), FUNCTIONS + ["gc-start", "gc-done"]),
+    "flow: a_py_flowinfo.d": partial(by_engine, demo(FLOW), FLOW_PROBES),
     "calltime: b_py_calltime.d": partial(by_engine, demo("b_py_calltime.d"), FUNCTIONS),
     "calldist: c_py_calldist.d": partial(by_engine, demo("c_py_calldist.d"), FUNCTIONS),
     "one function, which is not called": partial(by_engine, ONE, ENTRY),
+    "flow of one function, which is not called": partial(by_engine, demo(FLOW) + ["other"], FLOW_PROBES),
     "count of lines": partial(by_engine, LINES, ["line"]),
     "the hooks alone: entry and return": partial(by_semaphores, FUNCTIONS),
     "the hooks alone: line": partial(by_semaphores, ["line"]),

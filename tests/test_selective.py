@@ -7,6 +7,7 @@ import json
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 from recording import extensions, needs, record  # noqa: F401 (fixtures)
@@ -276,6 +277,7 @@ def test_a_function_that_runs_all_the_while_keeps_its_quick_instructions(record)
     assert before == during == after and before
 
 
+FLOW = str(Path(__file__).resolve().parent.parent / "d_demo" / "a_py_flowinfo.d")
 # How one asks for leaf() of a server that calls it among others: what the command is given.
 ENTRIES = "python$target:::function-entry"
 ASKED = {
@@ -291,12 +293,13 @@ ASKED = {
     ],
     "a description": ["-n", "python$target:server.py:leaf:function-entry { @ = count(); }"],
     "a glob": ["-n", "python$target::le*:function-entry { @ = count(); }"],
+    "the script of the talk": ["-s", FLOW, "leaf"],
     "calls": ["calls", "--function", "leaf"],
     "calltime": ["calltime", "--function", "le*"],
     "calldist": ["calldist", "--function", "leaf"],
     "flow": ["flow", "--function", "leaf"],
 }
-PROGRAMS = [asked for asked, words in ASKED.items() if words[0] == "-n"]
+PROGRAMS = [asked for asked, words in ASKED.items() if words[0] in ("-n", "-s")]
 # Of each function: does CPython call us at some of its instructions?
 TOLD = """
 import dis, json

@@ -90,13 +90,14 @@ struct probe_info {
     uint32_t *enablings;           /* those */
     const struct ready_list *list; /* what runs for no code object */
     struct ready_list *lists;      /* all lists made; under the engine's lock */
-    bool selective;                /* all candidates look at the code object */
 };
 
 /* A clause, with what was found out about it. */
 struct clause_info {
     uint16_t decide_arguments; /* arguments that its `decide` reads */
     bool decidable;            /* it has a `decide`, which reads only what may be */
+    uint64_t reads;            /* variables, as dead_stores.c numbers them */
+    uint64_t only_stores;      /* it sets these and does nothing else */
 };
 
 struct engine {
@@ -133,6 +134,7 @@ struct engine {
     uint8_t *numbers_of; /* for each variable: its index in a thread's numbers; STORE_NO_NUMBERS: none */
     uint32_t numbers_count;
     uint64_t wants, selective;
+    uint64_t read_later; /* variables that some clause reads before they are set at the same firing */
     uint32_t strsize;
     uint64_t bufsize, aggsize, specsize, scratchsize;
     int64_t bufpolicy;

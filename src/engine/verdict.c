@@ -7,6 +7,7 @@
 #endif
 #include "verdict.h"
 
+#include "dead_stores.h"
 #include "plan.h"
 
 #include <sched.h>
@@ -96,6 +97,11 @@ static bool matches_names(const struct engine *engine, const struct program_enab
     const char *function = program_string(engine->program, enabling->function);
     return (matches_all(module) || program_glob(module, base_of(event->file).text)) &&
            (matches_all(function) || program_glob(function, event->function ? event->function : ""));
+}
+
+bool verdict_is_for_all(const struct engine *engine, const struct program_enabling *enabling) {
+    return matches_all(program_string(engine->program, enabling->module)) &&
+           matches_all(program_string(engine->program, enabling->function));
 }
 
 uint32_t verdict_candidates(const struct engine *engine, const struct probe_info *probe,
@@ -266,18 +272,21 @@ static bool decide_clause(struct engine *engine, const struct probe_info *probe,
 static const struct ready_list *decide(struct engine *engine, struct probe_info *probe,
                                        struct engine_code *code, const struct engine_event *event) {
     struct ready *ready = engine->decider->candidates;
-    bool planned = false, is_plain = true;
+    bool planned = false, is_plain = true, is_dead = true;
     uint32_t count = 0;
     for (uint32_t i = 0; i < probe->candidates; i++) {
         if (!matches_names(engine, &engine->enablings[probe->enablings[i]], event) ||
             !decide_clause(engine, probe, code, event, probe->enablings[i], &ready[count]))
             continue;
+        is_dead = is_dead && is_dead_store(engine, ready[count].clause);
         plan_clause(engine, probe, code, event, &ready[count]);
         planned = planned || ready[count].plan;
         is_plain = is_plain && ready[count].plan && ready[count].plan->is_plain;
         count++;
     }
-    if (!planned)
+    if (is_dead)
+        count = 0;
+    if (!planned || is_dead)
         return share_list(engine, probe, ready, count);
     struct ready_list *list = more_code_memory(engine, code, sizeof *list + count * sizeof *ready);
     if (list) {
@@ -491,21 +500,18 @@ static bool open_clauses(struct engine *engine) {
     return true;
 }
 
-/* Can some code object be denied by this enabling at the probe? */
+/* Can some code object be denied by this enabling at the probe, or be passed over where it alone is left? */
 static bool looks_at_code(const struct engine *engine, const struct probe_info *probe, uint32_t index) {
     const struct program_enabling *enabling = &engine->enablings[index];
     const struct clause_info *info = &engine->clause_infos[enabling->clause];
-    return !matches_all(program_string(engine->program, enabling->module)) ||
-           !matches_all(program_string(engine->program, enabling->function)) ||
+    return is_dead_store(engine, enabling->clause) || !verdict_is_for_all(engine, enabling) ||
            (info->decidable && !(info->decide_arguments & ~probe->by_code));
 }
 
 /* Whether and which of a probe's clauses run is the same for all events that have no code object. */
 static bool same_for_all(const struct engine *engine, const struct probe_info *probe) {
     for (uint32_t i = 0; i < probe->candidates; i++) {
-        const struct program_enabling *enabling = &engine->enablings[probe->enablings[i]];
-        if (!matches_all(program_string(engine->program, enabling->module)) ||
-            !matches_all(program_string(engine->program, enabling->function)))
+        if (!verdict_is_for_all(engine, &engine->enablings[probe->enablings[i]]))
             return false;
     }
     return true;
@@ -530,14 +536,12 @@ static bool open_probe(struct engine *engine, struct probe_info *info, const str
         info->activity = ARENA_INACTIVE;
     else if (is_dtrace && strcmp(probe->name, "END") == 0)
         info->activity = ARENA_EXITING;
-    info->selective = info->has_code;
     for (uint32_t i = 0; i < count; i++) {
         const struct program_enabling *enabling = &engine->enablings[i];
         if (!program_glob(program_string(engine->program, enabling->provider), provider) ||
             !program_glob(program_string(engine->program, enabling->name), probe->name))
             continue;
         info->enablings[info->candidates++] = i;
-        info->selective &= looks_at_code(engine, info, i);
     }
     if (!same_for_all(engine, info))
         return true;
@@ -562,6 +566,14 @@ static bool open_error(struct engine *engine, struct probe_info *info) {
     return info->list != NULL;
 }
 
+/* Do all candidates look at the code object? */
+static bool is_selective(const struct engine *engine, const struct probe_info *info) {
+    bool all = info->has_code;
+    for (uint32_t i = 0; i < info->candidates; i++)
+        all = all && looks_at_code(engine, info, info->enablings[i]);
+    return all;
+}
+
 bool verdict_open(struct engine *engine) {
     uint32_t count = engine->host.probe_count;
     engine->probes = engine_memory(engine, (count + 1ULL) * sizeof *engine->probes);
@@ -573,12 +585,18 @@ bool verdict_open(struct engine *engine) {
         struct probe_info *info = &engine->probes[i];
         if (!open_probe(engine, info, &engine->host.probes[i]))
             return false;
-        if (i < 64 && info->candidates) {
-            engine->wants |= 1ULL << i;
-            engine->selective |= (uint64_t)info->selective << i;
-        }
     }
-    return open_error(engine, &engine->probes[count]);
+    if (!open_error(engine, &engine->probes[count]))
+        return false;
+    dead_stores_find(engine);
+    for (uint32_t i = 0; i < count && i < 64; i++) {
+        const struct probe_info *info = &engine->probes[i];
+        if (!info->candidates)
+            continue;
+        engine->wants |= 1ULL << i;
+        engine->selective |= (uint64_t)is_selective(engine, info) << i;
+    }
+    return true;
 }
 
 void verdict_close(struct engine *engine) {

@@ -43,6 +43,9 @@ const struct ready_list *verdict_decide(struct engine *engine, const struct engi
 uint32_t verdict_candidates(const struct engine *engine, const struct probe_info *probe,
                             const struct engine_event *event, struct ready *ready);
 
+/* Does the description name neither a module nor a function? */
+bool verdict_is_for_all(const struct engine *engine, const struct program_enabling *enabling);
+
 /* probefunc and probemod of an event. */
 struct value verdict_function(const struct engine_code *code, const struct engine_event *event);
 struct value verdict_module(const struct engine_code *code, const struct engine_event *event);

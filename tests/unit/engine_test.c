@@ -750,6 +750,61 @@ static void test_decided(void) {
     FINISH(&as, "0: 'decided'\n0: 'decided'\n1: 'demo.py' '/x/demo.py' 'demo.py' 'func'\n0: 'full'\n");
 }
 
+/* Where, seen from the clause that sets self->step at each entry. */
+enum read_where { READ_BEHIND, READ_BEFORE, READ_ELSEWHERE };
+
+/* self->step is set by a clause at each entry, and read by one for the function "wanted". */
+static void store_and_read(enum read_where where, enum variable_scope scope) {
+    assembler_begin(&as);
+    int32_t step = variable(&as, scope, 'i', "", 8);
+    for (int turn = 0; turn < 2; turn++) {
+        if (turn == (where == READ_BEFORE)) {
+            clause(&as, "function-entry", 0);
+            set(&as, 0, 1);
+            op(&as, OP_STORE, 0, 0, 0, step);
+            end(&as);
+        } else {
+            clause(&as, where == READ_ELSEWHERE ? "*:wanted:function-*" : "*:wanted:function-entry",
+                   CLAUSE_RECORDS);
+            op(&as, OP_LOAD, 0, 0, 0, step);
+            emit_integer(&as, 0);
+            end(&as);
+        }
+    }
+    assembler_run(&as);
+    arena_advance(as.arena, ARENA_ACTIVE);
+}
+
+static bool wants(const char *function) {
+    uint64_t arguments[10] = {(uintptr_t) "x", (uintptr_t)function};
+    struct engine_event event = {PROBE_ENTRY, *function == 'w' ? 5 : 6, "x", function, arguments};
+    return engine_wants_code(as.engine, &event);
+}
+
+static void test_dead_stores(void) {
+    store_and_read(READ_BEHIND, SCOPE_THREAD);
+    CHECK(engine_selective(as.engine) == 1 << PROBE_ENTRY);
+    CHECK(wants("wanted") && !wants("other"));
+    fire_code(&as, PROBE_ENTRY, 6, "x", "other");
+    fire_code(&as, PROBE_ENTRY, 5, "x", "wanted");
+    FINISH(&as, "1: 1\n");
+
+    static const enum read_where others[] = {READ_BEFORE, READ_ELSEWHERE};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        store_and_read(others[i], SCOPE_THREAD);
+        CHECK(!(engine_selective(as.engine) & 1 << PROBE_ENTRY));
+        CHECK(wants("wanted") && wants("other"));
+        fire_code(&as, PROBE_ENTRY, 6, "x", "other");
+        fire_code(&as, others[i] == READ_BEFORE ? PROBE_ENTRY : PROBE_RETURN, 5, "x", "wanted");
+        FINISH(&as, others[i] == READ_BEFORE ? "0: 1\n" : "1: 1\n");
+    }
+
+    store_and_read(READ_BEHIND, SCOPE_GLOBAL); /* another thread may read it */
+    CHECK(!(engine_selective(as.engine) & 1 << PROBE_ENTRY));
+    CHECK(wants("other"));
+    FINISH(&as, "");
+}
+
 static void test_skip(void) {
     assembler_begin(&as);
     clause(&as, "function-entry", CLAUSE_RECORDS);
@@ -1623,6 +1678,7 @@ int main(int count, char **arguments) {
     test_error_probe();
     test_error_in_error();
     test_decided();
+    test_dead_stores();
     test_skip();
     test_bufsize();
     test_policies(1);
