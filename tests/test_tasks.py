@@ -9,7 +9,9 @@ import pytest
 from tracing import program, run
 from waiting import until
 
-pytestmark = pytest.mark.skipif(sys.version_info < (3, 11), reason="tasks are shown from CPython 3.11 on")
+pytestmark = pytest.mark.skipif(sys.version_info < (3, 8), reason="tasks are shown from CPython 3.8 on")
+
+HAS_GROUPS = sys.version_info >= (3, 11)
 
 HEAD = """
 import asyncio
@@ -63,8 +65,8 @@ async def iterates():
 
 async def next_one():
     generator = numbers()
-    await anext(generator)
-    await anext(generator, None)
+    await generator.__anext__()
+    await (anext(generator, None) if sys.version_info >= (3, 10) else generator.__anext__())
 
 
 async def closes():
@@ -105,6 +107,57 @@ class OwnTask(asyncio.Task):
     pass
 
 
+# Each awaits the task "awaited" in another way.
+async def directly(task):
+    await task
+
+
+async def shields(task):
+    await asyncio.shield(task)
+
+
+async def waits(task):
+    await asyncio.wait([task])
+
+
+async def waits_for(task):
+    await asyncio.wait_for(task, 1000)
+
+
+async def gathers_one(task):
+    await asyncio.gather(asyncio.gather(done(), task), done())
+
+
+async def groups():
+    async with asyncio.TaskGroup() as group:
+        group.create_task(leaf(), name="awaited")
+        group.create_task(done())
+
+
+async def groups_two():
+    async with asyncio.TaskGroup() as group:
+        group.create_task(leaf(), name="one")
+        group.create_task(leaf(), name="two")
+
+
+async def unnamed():
+    await asyncio.create_task(leaf())
+
+
+async def rounds(others):
+    while not others:
+        await asyncio.sleep(0)
+    await others[0]
+
+
+def new_ring(loop):
+    first, second = [], []
+    tasks = [loop.create_task(rounds(first), name="first"), loop.create_task(rounds(second), name="second")]
+    first.append(tasks[1])
+    second.append(tasks[0])
+    return tasks
+
+
 async def main():
     loop = asyncio.get_running_loop()
     coroutines = [leaf(), nested(), gathers(), iterates(), next_one(), closes(), awaitable(), old_fashioned()]
@@ -113,6 +166,12 @@ async def main():
     tasks.append(OwnTask(leaf(), name="own class"))
     tasks.append(loop.create_task(leaf(), name="\\u732b"))
     tasks.append(loop.create_task(done(), name="done"))
+    awaited = loop.create_task(middle(), name="awaited")
+    for one in directly, shields, waits, waits_for, gathers_one:
+        tasks.append(loop.create_task(one(awaited), name=one.__name__))
+    for one in (groups, groups_two, unnamed) if hasattr(asyncio, "TaskGroup") else (unnamed,):
+        tasks.append(loop.create_task(one(), name=one.__name__))
+    tasks += new_ring(loop)
     for _ in range(10):
         await asyncio.sleep(0)
     loop.call_soon(ready)
@@ -124,6 +183,22 @@ async def main():
 asyncio.run(main())
 """
 )
+
+NAMES = [
+    "leaf",
+    "nested",
+    "gathers",
+    "iterates",
+    "next_one",
+    "closes",
+    "awaitable",
+    "old_fashioned",
+    "future",
+]
+NAMES += ["own class", "\u732b", "to begin"]
+AWAITS = ["directly", "shields", "waits", "waits_for", "gathers_one", "unnamed"]
+AWAITS += ["groups", "groups_two"] * HAS_GROUPS
+OWN = ("wait", "_wait", "wait_for", "__aexit__", "_aexit")  # asyncio's own coroutines
 
 LEAF = 1 + next(at for at, line in enumerate(KINDS.splitlines()) if "# here the leaf is" in line)
 
@@ -255,10 +330,10 @@ def kinds(tmp_path_factory):
 def test_await_chains(kinds):
     found = tasks(kinds[0])
     leaf = ["sleep", "leaf"]
-    assert {name: chain(task) for name, task in found.items() if not name.startswith("Task-")} == {
+    assert {name: chain(found[name]) for name in NAMES} == {
         "leaf": leaf,
         "nested": leaf + ["middle", "nested"],
-        "gathers": ["gathers"],
+        "gathers": ["<2 tasks>", "gathers"],
         "iterates": leaf + ["numbers", "iterates"],
         "next_one": leaf + ["numbers", "next_one"],
         "closes": leaf + ["stubborn", "closes"],
@@ -271,10 +346,40 @@ def test_await_chains(kinds):
     }
 
 
+def test_a_task_that_is_awaited_goes_on(kinds):
+    found = tasks(kinds[0])
+    leaf = ["sleep", "leaf"]
+    to = leaf + ["middle", "<task awaited>"]
+    chains = {name: [one for one in chain(found[name]) if one not in OWN] for name in AWAITS}
+    expected = {
+        "directly": to + ["directly"],
+        "shields": to + ["shields"],
+        "waits": to + ["waits"],
+        "waits_for": to + ["waits_for"],
+        "gathers_one": to + ["gathers_one"],
+        "groups": leaf + ["<task awaited>", "groups"],
+        "groups_two": ["<2 tasks>", "groups_two"],
+        "unnamed": leaf + ["<task>", "unnamed"],
+    }
+    assert chains == {name: expected[name] for name in AWAITS}
+
+
+def test_tasks_that_await_each_other(kinds):
+    found = tasks(kinds[0])
+    assert chain(found["first"]) == ["<task first>", "rounds", "<task second>", "rounds"]
+    assert chain(found["second"]) == ["<task second>", "rounds", "<task first>", "rounds"]
+
+
+def test_variables_through_a_task(kinds):
+    frames = tasks(kinds[0])["directly"]["frames"]
+    assert frames[2]["locals"] == [{"name": "here", "repr": "'mouse'"}]
+    assert "locals" not in frames[3] and frames[4]["locals"][0]["name"] == "task"
+
+
 def test_those_without_a_name_have_that_of_asyncio(kinds):
     unnamed = {name: chain(task) for name, task in tasks(kinds[0]).items() if name.startswith("Task-")}
     assert unnamed.pop("Task-1") == ["sleep", "main"]
-    assert len(unnamed) == 2  # of gather()
+    assert len(unnamed) == 3  # of gather() and unnamed()
     assert all(one == ["sleep", "leaf"] for one in unnamed.values())
 
 
@@ -311,7 +416,11 @@ def test_as_text(kinds):
         "      nested ",
     ]
     equal = next(one for one in below if '"own class"' in one)
-    assert re.match(r"  5 tasks \(wait\): ", equal) and '"leaf"' in equal and '"\u732b"' in equal
+    assert (
+        re.match(r"  {} tasks \(wait\): ".format(9 if HAS_GROUPS else 6), equal)
+        and '"leaf"' in equal
+        and '"\u732b"' in equal
+    )
 
 
 def test_several_event_loops(environment, tmp_path):
@@ -352,8 +461,8 @@ def test_tasks_that_come_and_go(environment, tmp_path):
         process.stdin.flush()
         assert process.stdout.readline() == "0 True\n"
         assert process.wait() == 0
-    assert {"main", "deep", "numbers"} <= seen
-    assert seen <= {"main", "deep", "numbers", "<listcomp>", "sleep", "__sleep0"}
+    assert {"main", "deep", "numbers", "<100 tasks>"} <= seen
+    assert seen <= {"main", "deep", "numbers", "<listcomp>", "sleep", "__sleep0", "<100 tasks>", "<task>"}
 
 
 def test_record_and_top_do_not_sample_tasks(environment, tmp_path):

@@ -1230,14 +1230,20 @@ static inline uintptr_t compat_copied_code_handlers(const PyCodeObject *code) {
 
 /* ---- Copies of asyncio's tasks (src/sampler/tasks.c) ---- */
 
-/* Where all is known that it takes: before 3.11 a coroutine's frame is an object of its own. */
-#define COMPAT_HAVE_TASKS COMPAT_HAVE_DATA_STACK
+/* Before 3.8 they have no names, and 3.7's headers do not show where an interpreter has its modules. */
+#define COMPAT_HAVE_TASKS (PY_VERSION_HEX >= 0x03080000)
 #if COMPAT_HAVE_TASKS
 
 /* A task of _asyncio, whose headers are not installed: only good where the type is of the same size. */
 struct compat_task {
-    PyObject_HEAD PyObject *loop, *callback0, *context0, *callbacks, *exception, *exception_tb, *result,
-        *source_tb, *cancel_msg;
+    PyObject_HEAD PyObject *loop, *callback0, *context0, *callbacks, *exception;
+#    if PY_VERSION_HEX >= 0x030A0000 /* bpo-45924; 3.10.0 and 3.10.1 have not got it: theirs are not seen */
+    PyObject *exception_tb;
+#    endif
+    PyObject *result, *source_tb;
+#    if PY_VERSION_HEX >= 0x03090000
+    PyObject *cancel_msg;
+#    endif
 #    if PY_VERSION_HEX >= 0x030D0000
     PyObject *cancelled_exc;
 #        if PY_VERSION_HEX >= 0x030E0000
@@ -1251,7 +1257,12 @@ struct compat_task {
     int cancels;
 #    else
     int state, log_tb, blocking;
-    PyObject *dict, *weakrefs, *cancelled_exc;
+    PyObject *dict, *weakrefs;
+#        if PY_VERSION_HEX >= 0x030B0000
+    PyObject *cancelled_exc;
+#        elif PY_VERSION_HEX >= 0x03090000
+    _PyErr_StackItem cancelled_exc_state;
+#        endif
 #    endif
     PyObject *waiter, *coroutine, *name, *context;
 #    if PY_VERSION_HEX >= 0x030E0000
@@ -1259,6 +1270,8 @@ struct compat_task {
 #        ifdef Py_GIL_DISABLED
     uintptr_t tid;
 #        endif
+#    elif PY_VERSION_HEX < 0x030B0000
+    int must_cancel, log_destroy_pending;
 #    elif PY_VERSION_HEX < 0x030D0000
     int must_cancel, log_destroy_pending, cancels;
 #    endif
@@ -1297,7 +1310,13 @@ struct compat_task {
 
 /* The attributes of an instance of a class in Python: in a dict, or in values, a word each, in the order in
    which they were first set. `words` are the two from COMPAT_ATTRIBUTES before the object on. */
-#    define COMPAT_ATTRIBUTES (4 * sizeof(PyObject *))
+#    if PY_VERSION_HEX >= 0x030D0000
+#        define COMPAT_ATTRIBUTES (sizeof(PyObject *) - (uintptr_t)MANAGED_DICT_OFFSET)
+#    elif PY_VERSION_HEX < 0x030B0000 /* behind its head */
+#        define COMPAT_ATTRIBUTES ((uintptr_t)0 - sizeof(PyObject))
+#    else
+#        define COMPAT_ATTRIBUTES (4 * sizeof(PyObject *))
+#    endif
 static inline void compat_copied_attributes(uintptr_t object, size_t basic_size, const uintptr_t words[2],
                                             uintptr_t *dict, uintptr_t *values) {
 #    if PY_VERSION_HEX >= 0x030D0000
@@ -1307,6 +1326,10 @@ static inline void compat_copied_attributes(uintptr_t object, size_t basic_size,
     (void)object, (void)basic_size;
     *values = words[1] & 1 ? words[1] + 1 : 0;
     *dict = *values ? 0 : words[1];
+#    elif PY_VERSION_HEX < 0x030B0000
+    (void)object, (void)basic_size;
+    *values = 0;
+    *dict = words[0];
 #    else
     (void)object, (void)basic_size;
     *values = words[0];
@@ -1315,19 +1338,56 @@ static inline void compat_copied_attributes(uintptr_t object, size_t basic_size,
     *values += *values ? COMPAT_DICT_VALUES : 0;
 }
 
-/* Does a generator, coroutine or asynchronous generator wait to run, or go on; and for another object? */
-static inline bool compat_copied_generator_waits(const PyGenObject *copy) {
+/* Where a future has the dict of its attributes, of a class in Python; 0: where any instance has. */
+#    if PY_VERSION_HEX >= 0x030D0000
+#        define COMPAT_FUTURE_DICT 0
+#    else
+#        define COMPAT_FUTURE_DICT offsetof(struct compat_task, dict)
+#    endif
+
+/* Bytes of a task that every future has. */
+#    define COMPAT_FUTURE_SIZE offsetof(struct compat_task, waiter)
+
+/* Does a generator, coroutine or asynchronous generator wait to run, or go on? */
+static inline bool compat_copied_generator_waits(const PyGenObject *copy, const compat_frame *frame) {
+#    if PY_VERSION_HEX >= 0x030B0000
+    (void)frame;
     return copy->gi_frame_state < FRAME_EXECUTING;
+#    elif PY_VERSION_HEX >= 0x030A0000
+    (void)copy;
+    return frame->f_state < FRAME_EXECUTING;
+#    else
+    return !copy->gi_running && !frame->f_executing && frame->f_stacktop;
+#    endif
 }
 
-static inline bool compat_copied_generator_awaits(const PyGenObject *copy) {
+/* And for another object? `opcode`: that at compat_copied_generator_opcode. */
+static inline bool compat_copied_generator_awaits(const PyGenObject *copy, unsigned char opcode) {
 #    if PY_VERSION_HEX >= 0x030F0000
+    (void)opcode;
     return copy->gi_frame_state == FRAME_SUSPENDED_YIELD_FROM ||
            copy->gi_frame_state == FRAME_SUSPENDED_YIELD_FROM_LOCKED;
 #    elif PY_VERSION_HEX >= 0x030D0000
+    (void)opcode;
     return copy->gi_frame_state == FRAME_SUSPENDED_YIELD_FROM;
-#    else
+#    elif PY_VERSION_HEX >= 0x030B0000
+    (void)opcode;
     return copy->gi_frame_state == FRAME_SUSPENDED;
+#    else
+    (void)copy;
+    return opcode == YIELD_FROM;
+#    endif
+}
+
+/* Before 3.11: the byte of a frame's code that tells. -1: it does not take one, or the frame has not begun.
+ */
+static inline long compat_copied_generator_opcode(const compat_frame *frame) {
+#    if PY_VERSION_HEX >= 0x030B0000
+    (void)frame;
+    return -1;
+#    else
+    long last = compat_frame_instruction(frame, NULL);
+    return last < 0 ? -1 : last + (long)sizeof(_Py_CODEUNIT);
 #    endif
 }
 
@@ -1340,11 +1400,22 @@ static inline uintptr_t compat_copied_frame_awaited(const compat_frame *frame, u
 #    elif PY_VERSION_HEX >= 0x030E0000
     (void)address;
     return (uintptr_t)frame->stackpointer - sizeof(PyObject *);
-#    else
+#    elif PY_VERSION_HEX >= 0x030B0000
     return address + COMPAT_FRAME_VARIABLES + (uintptr_t)((long)frame->stacktop - 1) * sizeof(PyObject *);
+#    elif PY_VERSION_HEX >= 0x030A0000
+    (void)address;
+    return (uintptr_t)frame->f_valuestack + (uintptr_t)((long)frame->f_stackdepth - 1) * sizeof(PyObject *);
+#    else
+    (void)address;
+    return (uintptr_t)frame->f_stacktop - sizeof(PyObject *);
 #    endif
 }
-#    define COMPAT_GENERATOR_FRAME offsetof(PyGenObject, gi_iframe)
+
+/* A generator's frame is within it; before 3.11 it is an object of its own. */
+#    define COMPAT_GENERATOR_HAS_FRAME (PY_VERSION_HEX >= 0x030B0000)
+#    if COMPAT_GENERATOR_HAS_FRAME
+#        define COMPAT_GENERATOR_FRAME offsetof(PyGenObject, gi_iframe)
+#    endif
 #endif
 
 #ifdef COMPAT_WANT_BYTECODE

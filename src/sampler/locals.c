@@ -562,7 +562,7 @@ size_t locals_write(struct copier *copier, const struct stack *stack, char *to, 
     struct output output = {.to = to, .room = room};
     int copies = COPIES_MAX;
     for (int i = 0; i < stack->count; i++)
-        if (!write_frame(copier, &copies, &stack->frames[i], &output))
+        if (stack->frames[i].code && !write_frame(copier, &copies, &stack->frames[i], &output))
             break;
     return output.used;
 }

@@ -98,15 +98,23 @@ static uint32_t thread_number(struct viewer *viewer, struct seen *seen, const st
     return seen->thread;
 }
 
+static uint32_t frame_number(struct copier *copier, struct viewer *viewer, const struct stack_frame *frame) {
+    char note[TASK_NOTE_SIZE];
+    if (frame->code)
+        return tables_frame(viewer->tables, frame->code, frame->instruction);
+    tasks_note(copier, frame, note);
+    return tables_other_frame(viewer->tables, note, FRAME_NOTE);
+}
+
 /* The node of the stack that was taken. */
-static uint32_t node_of_stack(struct viewer *viewer) {
+static uint32_t node_of_stack(struct copier *copier, struct viewer *viewer) {
     uint32_t node = SAMPLES_NO_NODE;
     if (stack.cut) {
         uint32_t frame = tables_other_frame(viewer->tables, "<more frames>", FRAME_NOTE);
         node = frame == TABLES_FULL ? TABLES_FULL : tables_node(viewer->tables, node, frame);
     }
     for (int i = stack.count - 1; i >= 0 && node != TABLES_FULL; i--) {
-        uint32_t frame = tables_frame(viewer->tables, stack.frames[i].code, stack.frames[i].instruction);
+        uint32_t frame = frame_number(copier, viewer, &stack.frames[i]);
         node = frame == TABLES_FULL ? TABLES_FULL : tables_node(viewer->tables, node, frame);
     }
     return node;
@@ -147,7 +155,7 @@ static bool sample_thread(struct copier *copier, struct viewer *viewer, struct s
             return false;
         }
         viewer->retried += (uint64_t)stack.attempts - 1;
-        seen->node = node_of_stack(viewer);
+        seen->node = node_of_stack(copier, viewer);
         seen->native = false;
         if (seen->node != TABLES_FULL && (viewer->request.flags & SAMPLES_NATIVE))
             seen->node = add_native(copier, viewer, seen->node, &seen->native);
@@ -164,12 +172,13 @@ static bool sample_thread(struct copier *copier, struct viewer *viewer, struct s
     return sample->node != SAMPLES_NO_NODE;
 }
 
-/* False: there is nothing to show of this task now. */
-static bool sample_task(struct copier *copier, struct viewer *viewer, struct thread *const *threads,
-                        size_t index, struct sample *sample) {
+/* TASK_GONE: there is nothing to show of this task. */
+static enum task_taken sample_task(struct copier *copier, struct viewer *viewer,
+                                   struct thread *const *threads, size_t index, struct sample *sample) {
     struct task task;
-    if (!tasks_take(copier, index, sampler.ticks, &task, &stack))
-        return false;
+    enum task_taken taken = tasks_take(copier, index, sampler.ticks, &task, &stack);
+    if (taken != TASK_TAKEN)
+        return taken;
     struct samples_thread described = {
         .ident = task.address,
         .name = tables_string(viewer->tables, task.name),
@@ -184,13 +193,13 @@ static bool sample_task(struct copier *copier, struct viewer *viewer, struct thr
         described.parent = thread_number(viewer, &viewer->seen[threads_place(thread)], thread);
     }
     sample->thread = tables_thread(viewer->tables, &described);
-    sample->node = node_of_stack(viewer);
+    sample->node = node_of_stack(copier, viewer);
     if (sample->thread == TABLES_FULL || sample->node == TABLES_FULL) {
         viewer->lost++;
-        return false;
+        return TASK_GONE;
     }
     sample->locals = viewer->request.flags & SAMPLES_LOCALS ? take_locals(copier, viewer) : 0;
-    return true;
+    return TASK_TAKEN;
 }
 
 /* ---- One tick ---- */
@@ -234,16 +243,29 @@ static bool look(struct thread *thread, bool idle) {
     return idle || (thread->state & SAMPLE_ON_CPU);
 }
 
-/* The tasks of these threads, behind them. */
+/* The tasks of these threads, behind them. Those that a busy loop runs are tried again a few times. */
 static void tick_tasks(struct copier *copier, struct viewer *viewer, struct thread *const *threads,
                        size_t count, struct sample sample) {
+    enum { ROUNDS = 8, PAUSE = 250000 /* ns */ };
+    static uint16_t left[TASKS_MAX];
     size_t tasks = tasks_find(copier, threads, count);
-    for (size_t i = 0; i < tasks && !told_to_stop(); i++) {
-        if (!sample_task(copier, viewer, threads, i, &sample))
-            continue;
-        if (!tables_put(viewer->tables, &sample))
-            viewer->lost++;
-        sample.state = 0;
+    for (size_t i = 0; i < tasks; i++)
+        left[i] = (uint16_t)i;
+    for (int round = 0; round < ROUNDS && tasks; round++) {
+        size_t again = 0;
+        if (round)
+            clock_nanosleep(CLOCK_MONOTONIC, 0, &(struct timespec){.tv_nsec = PAUSE}, NULL);
+        for (size_t i = 0; i < tasks && !told_to_stop(); i++) {
+            enum task_taken taken = sample_task(copier, viewer, threads, left[i], &sample);
+            if (taken == TASK_CHANGES)
+                left[again++] = left[i];
+            if (taken != TASK_TAKEN)
+                continue;
+            if (!tables_put(viewer->tables, &sample))
+                viewer->lost++;
+            sample.state = 0;
+        }
+        tasks = again;
     }
     tasks_release();
 }

@@ -20,8 +20,8 @@ enum {
 };
 
 struct stack_frame {
-    struct code *code;
-    long instruction; /* byte offset */
+    struct code *code; /* NULL: not a frame, see tasks_note */
+    long instruction;  /* byte offset */
     uintptr_t address;
 };
 

@@ -4,8 +4,10 @@
  * A task is found in the list of its thread (3.14+), or in the WeakSet that the module _asyncio has, which is
  * found in sys.modules. It is taken for one only if its class is, or derives from, that module's Task, and
  * that is as large as it is known to be. What its coroutine awaits is at the end of its value stack: the next
- * coroutine or generator, or one behind one of the interpreter's own wrappers, until it is something else. A
- * chain counts if it is copied twice and was the same.
+ * coroutine or generator, or one behind one of the interpreter's own wrappers, until it is something else:
+ * the future that the task waits for. Where this is another task, or stands for one (gather, shield, wait,
+ * wait_for, TaskGroup), the chain goes on with the coroutine of that one. A chain counts if it is copied
+ * twice and was the same.
  */
 #include "hooks/compat.h"
 
@@ -17,6 +19,7 @@
 #    include "engine/memory.h"
 
 #    include <stdio.h>
+#    include <stdlib.h>
 #    include <string.h>
 
 enum {
@@ -27,6 +30,9 @@ enum {
     CHAIN_MAX = STACK_FRAMES,
     CHAIN_STEPS = 16 * CHAIN_MAX, /* what is longer is taken for a ring */
     WRAPPERS = 4,                 /* around one coroutine */
+    TASKS_DEEP = 64,              /* tasks that await each other, of a chain */
+    CHILDREN_MAX = 1000,          /* of those that one task waits for, looked at */
+    NESTED = 8,                   /* gather() of gather() */
     FRAME_REACH = 1 << 20,        /* bytes from a frame's start to any word of its value stack */
 };
 
@@ -41,13 +47,16 @@ struct loop {
     uint32_t thread;
 };
 
+/* Without a code object it stands for the task at `frame`, or, where this is 0, for so many as `instruction`
+   says. */
 struct link {
     uintptr_t frame, code;
     long instruction;
 };
 
 struct chain {
-    size_t count;
+    size_t count, task_count;
+    uintptr_t tasks[TASKS_DEEP];  /* that it has gone through */
     struct link links[CHAIN_MAX]; /* the innermost of them: number i is at i % CHAIN_MAX */
 };
 
@@ -58,6 +67,7 @@ static struct {
         struct chain chains[2];
     } * room; /* from tasks_find to tasks_release */
     size_t count;
+    uintptr_t class; /* the Task of the one that was taken last */
 } tasks;
 
 /* An interpreter whose tasks are being looked for. */
@@ -120,6 +130,29 @@ static uintptr_t find_in_dict(struct copier *copier, uintptr_t address, const ch
     return 0;
 }
 
+/* An attribute of an instance of a class in Python, the first of this type that it has. 0: it has none. */
+static uintptr_t find_attribute(struct copier *copier, uintptr_t object, const char *name,
+                                const PyTypeObject *type) {
+    enum { ATTRIBUTES = 16 };
+    PyObject head;
+    PyTypeObject class;
+    uintptr_t words[2], dict, values, attribute = 0;
+    if (!object || !copier_read(copier, &head, object, sizeof head) ||
+        !copier_read(copier, &class, (uintptr_t)Py_TYPE(&head), sizeof class) ||
+        !(class.tp_flags & Py_TPFLAGS_HEAPTYPE) ||
+        !copier_read(copier, words, object - COMPAT_ATTRIBUTES, sizeof words))
+        return 0;
+    compat_copied_attributes(object, (size_t) class.tp_basicsize, words, &dict, &values);
+    if (!values) {
+        attribute = find_in_dict(copier, dict, name);
+        return is_of(copier, attribute, type) ? attribute : 0;
+    }
+    for (size_t i = 0; i < ATTRIBUTES && read_word(copier, values + i * sizeof attribute, &attribute); i++)
+        if (is_of(copier, attribute, type))
+            return attribute;
+    return 0;
+}
+
 /* Is it this class, or one that derives from it? */
 static bool derives(struct copier *copier, uintptr_t class, uintptr_t base) {
     PyTypeObject copy;
@@ -144,6 +177,29 @@ static void add(uintptr_t address, const struct place *place, uint32_t thread) {
             address, place->class, thread, place->threads[place->first]->described.interpreter};
 }
 
+/* Of those that were found since, only what the last attempt found, which is all. */
+static void keep_from(size_t before, size_t from) {
+    struct found *found = tasks.room->found;
+    memmove(found + before, found + from, (tasks.count - from) * sizeof *found);
+    tasks.count -= from - before;
+}
+
+static int compare(const void *one, const void *other) {
+    const struct found *a = one, *b = other;
+    return (a->address > b->address) - (a->address < b->address);
+}
+
+/* No attempt has found all: what either has. */
+static void keep_each_once(size_t before) {
+    struct found *found = tasks.room->found;
+    size_t kept = before;
+    qsort(found + before, tasks.count - before, sizeof *found, compare);
+    for (size_t i = before; i < tasks.count; i++)
+        if (kept == before || found[kept - 1].address != found[i].address)
+            found[kept++] = found[i];
+    tasks.count = kept;
+}
+
 #    if COMPAT_HAVE_TASK_LISTS
 /* False: the list has changed meanwhile. */
 static bool walk_list(const struct place *place, uintptr_t head, uint32_t thread) {
@@ -164,10 +220,13 @@ static bool walk_list(const struct place *place, uintptr_t head, uint32_t thread
 static void find_in_list(const struct place *place, uintptr_t head, uint32_t thread) {
     size_t before = tasks.count;
     for (int i = 0; i < ATTEMPTS; i++) {
-        tasks.count = before;
-        if (walk_list(place, head, thread))
+        size_t from = tasks.count;
+        if (walk_list(place, head, thread)) {
+            keep_from(before, from);
             return;
+        }
     }
+    keep_each_once(before);
 }
 
 static void find_tasks(const struct place *place) {
@@ -207,24 +266,6 @@ static uint32_t thread_of(uintptr_t loop, size_t count) {
     return TASK_NO_THREAD;
 }
 
-/* The set of weak references within a WeakSet, its first attribute; 0: it is none. */
-static uintptr_t find_set(struct copier *copier, uintptr_t weak_set) {
-    PyObject head;
-    PyTypeObject class;
-    uintptr_t words[2], dict, values, set = 0;
-    if (!weak_set || !copier_read(copier, &head, weak_set, sizeof head) ||
-        !copier_read(copier, &class, (uintptr_t)Py_TYPE(&head), sizeof class) ||
-        !(class.tp_flags & Py_TPFLAGS_HEAPTYPE) ||
-        !copier_read(copier, words, weak_set - COMPAT_ATTRIBUTES, sizeof words))
-        return 0;
-    compat_copied_attributes(weak_set, (size_t) class.tp_basicsize, words, &dict, &values);
-    if (!values)
-        set = find_in_dict(copier, dict, "data");
-    else if (!read_word(copier, values, &set))
-        set = 0;
-    return is_of(copier, set, &PySet_Type) ? set : 0;
-}
-
 static void add_referent(const struct place *place, uintptr_t reference, size_t loop_count) {
     PyWeakReference copy;
     struct compat_task task;
@@ -255,13 +296,16 @@ static bool walk_set(const struct place *place, uintptr_t address, size_t loop_c
 
 static void find_tasks(const struct place *place) {
     uintptr_t weak_set = find_in_dict(place->copier, place->module, COMPAT_TASK_SET);
-    uintptr_t set = find_set(place->copier, weak_set);
+    uintptr_t set = find_attribute(place->copier, weak_set, "data", &PySet_Type);
     size_t before = tasks.count, loop_count = find_loops(place);
     for (int i = 0; set && i < ATTEMPTS; i++) {
-        tasks.count = before;
-        if (walk_set(place, set, loop_count))
+        size_t from = tasks.count;
+        if (walk_set(place, set, loop_count)) {
+            keep_from(before, from);
             return;
+        }
     }
+    keep_each_once(before);
 }
 #    endif
 
@@ -333,33 +377,249 @@ static uintptr_t find_generator(struct copier *copier, uintptr_t address) {
     return 0;
 }
 
-/* From a coroutine on. False: it runs, or has changed meanwhile. */
-static bool read_chain(struct copier *copier, uintptr_t address, struct chain *chain) {
-    union {
+static void add_link(struct chain *chain, struct link link) {
+    chain->links[chain->count++ % CHAIN_MAX] = link;
+}
+
+/* A generator and its frame, and where that is. False: it has none. */
+static bool read_generator(struct copier *copier, uintptr_t address, PyGenObject *generator,
+                           compat_frame *frame, uintptr_t *at) {
+#    if COMPAT_GENERATOR_HAS_FRAME
+    struct {
         PyGenObject generator;
-        unsigned char bytes[COMPAT_GENERATOR_FRAME + sizeof(compat_frame)];
+        unsigned char frame[sizeof(compat_frame)];
     } copy;
     memset(&copy, 0, sizeof copy);
-    chain->count = 0;
+    if (!copier_read(copier, &copy, address, COMPAT_GENERATOR_FRAME + COMPAT_FRAME_HEAD))
+        return false;
+    memcpy(generator, &copy, sizeof *generator);
+    memcpy(frame, (const unsigned char *)&copy + COMPAT_GENERATOR_FRAME, sizeof *frame);
+    *at = address + COMPAT_GENERATOR_FRAME;
+    return true;
+#    else
+    if (!copier_read(copier, generator, address, sizeof *generator))
+        return false;
+    *at = (uintptr_t)generator->gi_frame;
+    return is_of(copier, *at, &PyFrame_Type) && copier_read(copier, frame, *at, COMPAT_FRAME_HEAD);
+#    endif
+}
+
+static bool awaits(struct copier *copier, const PyGenObject *generator, const compat_frame *frame) {
+    long at = compat_copied_generator_opcode(frame);
+    unsigned char opcode = 0;
+    PyCodeObject code;
+    if (at >= 0 && (!copier_read(copier, &code, compat_copied_frame_code(frame), sizeof code) ||
+                    !copier_read(copier, &opcode,
+                                 compat_copied_code_instructions(&code) + offsetof(PyBytesObject, ob_sval) +
+                                     (uintptr_t)at,
+                                 sizeof opcode)))
+        return false;
+    return compat_copied_generator_awaits(generator, opcode);
+}
+
+/* From a coroutine on. False: it runs, or has changed meanwhile. */
+static bool read_coroutine(struct copier *copier, uintptr_t address, struct chain *chain) {
     while ((address = find_generator(copier, address))) {
+        PyGenObject generator;
         compat_frame frame;
-        uintptr_t at = address + COMPAT_GENERATOR_FRAME;
-        if (chain->count == CHAIN_STEPS ||
-            !copier_read(copier, &copy, address, COMPAT_GENERATOR_FRAME + COMPAT_FRAME_HEAD) ||
-            !compat_copied_generator_waits(&copy.generator))
+        uintptr_t at, word;
+        if (chain->count >= CHAIN_STEPS || !read_generator(copier, address, &generator, &frame, &at) ||
+            !compat_copied_generator_waits(&generator, &frame))
             return false;
-        memcpy(&frame, copy.bytes + COMPAT_GENERATOR_FRAME, sizeof frame);
         uintptr_t code = compat_copied_frame_code(&frame);
-        chain->links[chain->count++ % CHAIN_MAX] =
-            (struct link){at, code, compat_copied_frame_instruction(&frame, code)};
-        if (!compat_copied_generator_awaits(&copy.generator))
+        add_link(chain, (struct link){at, code, compat_copied_frame_instruction(&frame, code)});
+        if (!awaits(copier, &generator, &frame))
             return true;
-        uintptr_t awaited = compat_copied_frame_awaited(&frame, at), word;
+        uintptr_t awaited = compat_copied_frame_awaited(&frame, at);
         if (awaited - at > FRAME_REACH || !read_word(copier, awaited, &word))
             return false;
         address = compat_copied_variable(word);
     }
     return true;
+}
+
+/* ---- Which tasks it waits for ---- */
+
+static struct code *find_code(struct copier *copier, uintptr_t address, uint64_t check) {
+    struct code *code = address ? codes_find(address) : NULL;
+    if (code && code->checked != check && !codes_check(copier, &code, 1, check))
+        code = NULL;
+    return code || !address ? code : codes_load(copier, address);
+}
+
+/* Futures, of which a task waits for all, or for one. */
+struct children {
+    size_t total, pending;
+    uintptr_t one; /* that is pending */
+};
+
+static void add_children(struct copier *copier, uintptr_t items, size_t count, size_t stride,
+                         struct children *children) {
+    PyTypeObject task;
+    uintptr_t words[AT_ONCE * 2];
+    struct compat_task copy;
+    if (!copier_read(copier, &task, tasks.class, sizeof task))
+        return;
+    count = count < CHILDREN_MAX ? count : CHILDREN_MAX;
+    for (size_t at = 0; at < count && children->pending < 2; at += AT_ONCE) {
+        size_t some = count - at < AT_ONCE ? count - at : AT_ONCE, size = stride * sizeof *words;
+        if (!copier_read(copier, words, items + at * size, some * size))
+            return;
+        for (size_t i = 0; i < some && children->pending < 2; i++) {
+            uintptr_t address = words[i * stride];
+            if (!address || address == children->one ||
+                !copier_read(copier, &copy, address, COMPAT_FUTURE_SIZE) || copy.state != 0 ||
+                !derives(copier, (uintptr_t)Py_TYPE(&copy), (uintptr_t)task.tp_base))
+                continue;
+            children->pending++;
+            children->one = address;
+        }
+    }
+}
+
+/* Those in a list or a set; none: it is neither. */
+static struct children find_children(struct copier *copier, uintptr_t address) {
+    enum { STRIDE = sizeof(setentry) / sizeof(uintptr_t) };
+    struct children children = {0};
+    PyListObject list;
+    PySetObject set;
+    if (is_of(copier, address, &PyList_Type) && copier_read(copier, &list, address, sizeof list) &&
+        Py_SIZE(&list) > 0) {
+        children.total = (size_t)Py_SIZE(&list);
+        add_children(copier, (uintptr_t)list.ob_item, children.total, 1, &children);
+    } else if (is_of(copier, address, &PySet_Type) && copier_read(copier, &set, address, sizeof set) &&
+               set.used > 0 && set.mask >= 0) {
+        children.total = (size_t)set.used;
+        add_children(copier, (uintptr_t)set.table, (size_t)set.mask + 1, STRIDE, &children);
+    }
+    return children;
+}
+
+/* The list of those that a gather() stands for. */
+static uintptr_t find_gathered(struct copier *copier, uintptr_t future, uintptr_t type) {
+    static const char gathering[] = "_GatheringFuture";
+    PyTypeObject class;
+    char name[sizeof gathering];
+    uintptr_t dict;
+    if (!copier_read(copier, &class, type, sizeof class) || !(class.tp_flags & Py_TPFLAGS_HEAPTYPE) ||
+        !copier_read(copier, name, (uintptr_t) class.tp_name, sizeof name) ||
+        memcmp(name, gathering, sizeof name) != 0)
+        return 0;
+    if (!COMPAT_FUTURE_DICT)
+        return find_attribute(copier, future, "_children", &PyList_Type);
+    return read_word(copier, future + COMPAT_FUTURE_DICT, &dict) ? find_in_dict(copier, dict, "_children")
+                                                                 : 0;
+}
+
+/* The future that a shield() stands for: the last of the variables that its callback shares. */
+static uintptr_t find_shielded(struct copier *copier, uintptr_t callback) {
+    PyFunctionObject function;
+    PyVarObject closure;
+    uintptr_t cell, future;
+    return is_of(copier, callback, &PyFunction_Type) &&
+                   copier_read(copier, &function, callback, sizeof function) &&
+                   is_text(copier, (uintptr_t)function.func_name, "_outer_done_callback") &&
+                   is_of(copier, (uintptr_t)function.func_closure, &PyTuple_Type) &&
+                   copier_read(copier, &closure, (uintptr_t)function.func_closure, sizeof closure) &&
+                   Py_SIZE(&closure) > 0 &&
+                   read_word(copier,
+                             (uintptr_t)function.func_closure + offsetof(PyTupleObject, ob_item) +
+                                 (size_t)(Py_SIZE(&closure) - 1) * sizeof cell,
+                             &cell) &&
+                   is_of(copier, cell, &PyCell_Type) &&
+                   read_word(copier, cell + offsetof(PyCellObject, ob_ref), &future)
+               ? future
+               : 0;
+}
+
+static bool ends_with(const char *text, const char *end) {
+    size_t length = strlen(text), size = strlen(end);
+    return length >= size && memcmp(text + length - size, end, size) == 0;
+}
+
+/* What one of asyncio's own functions waits for by a future of its own is its first variable. */
+static uintptr_t find_variable(struct copier *copier, const struct link *link, uint64_t check, bool *group) {
+    static const struct waits {
+        const char *function, *file;
+        bool group;
+    } all[] = {
+        {"_wait", "/asyncio/tasks.py", false},
+        {"wait_for", "/asyncio/tasks.py", false}, /* before 3.12 */
+        {"__aexit__", "/asyncio/taskgroups.py", true},
+        {"_aexit", "/asyncio/taskgroups.py", true}, /* 3.13+ */
+    };
+    const struct code *code = find_code(copier, link->code, check);
+    uintptr_t word;
+    for (size_t i = 0; code && i < sizeof all / sizeof all[0]; i++)
+        if (strcmp(code->function, all[i].function) == 0 && ends_with(code->file, all[i].file)) {
+            *group = all[i].group;
+            return read_word(copier, link->frame + COMPAT_FRAME_VARIABLES, &word)
+                       ? compat_copied_variable(word)
+                       : 0;
+        }
+    return 0;
+}
+
+/* What a task with this waiter waits for: the link to it. Nothing: no task, as far as can be seen. */
+static struct link find_awaited(struct copier *copier, uintptr_t future, const struct chain *chain,
+                                uint64_t check) {
+    const struct link none = {0};
+    struct compat_task copy;
+    bool group = false;
+    for (int i = 0; i < NESTED; i++) {
+        if (!future || future % sizeof future || !copier_read(copier, &copy, future, COMPAT_FUTURE_SIZE))
+            return none;
+        uintptr_t type = (uintptr_t)Py_TYPE(&copy);
+        if (derives(copier, type, tasks.class))
+            return copy.state == 0 ? (struct link){.frame = future} : none;
+        uintptr_t others = find_gathered(copier, future, type);
+        if (!others && i == 0 && chain->count)
+            others = find_variable(copier, &chain->links[(chain->count - 1) % CHAIN_MAX], check, &group);
+        if (others && group)
+            others = find_attribute(copier, others, "_tasks", &PySet_Type);
+        if (!others) {
+            future = find_shielded(copier, (uintptr_t)copy.callback0);
+            continue;
+        }
+        struct children children = find_children(copier, others);
+        if (children.pending > 1)
+            return (struct link){.instruction = (long)children.total};
+        future = children.total ? children.one : others; /* of wait_for(): itself */
+    }
+    return none;
+}
+
+static bool has_task(const struct chain *chain, uintptr_t task) {
+    for (size_t i = 0; i < chain->task_count; i++)
+        if (chain->tasks[i] == task)
+            return true;
+    return false;
+}
+
+/* From a task's coroutine on, through at most so many tasks. False: it runs, or has changed meanwhile. */
+static bool read_chain(struct copier *copier, uintptr_t task, size_t deep, uint64_t check,
+                       struct chain *chain) {
+    struct compat_task copy;
+    chain->count = chain->task_count = 0;
+    for (;;) {
+        chain->tasks[chain->task_count++] = task;
+        size_t before = chain->count;
+        if (!read_task(copier, task, tasks.class, &copy) || copy.state != 0)
+            return false;
+        if (!read_coroutine(copier, (uintptr_t)copy.coroutine, chain)) {
+            chain->count = before; /* the task that is awaited runs */
+            return before != 0;
+        }
+        struct link link = find_awaited(copier, (uintptr_t)copy.waiter, chain, check);
+        if ((!link.frame && !link.instruction) || chain->count >= CHAIN_STEPS)
+            return true;
+        if (chain->task_count == deep)
+            return true;
+        add_link(chain, link);
+        if (!link.frame || has_task(chain, link.frame))
+            return true;
+        task = link.frame;
+    }
 }
 
 static bool is_same(const struct chain *one, const struct chain *other) {
@@ -372,24 +632,19 @@ static bool is_same(const struct chain *one, const struct chain *other) {
     return true;
 }
 
-/* One that holds; NULL: it runs, or changes each time. */
-static const struct chain *take_chain(struct copier *copier, uintptr_t coroutine) {
+/* One that holds; NULL: it runs, or changes each time. Where the tasks that it awaits do, without them. */
+static const struct chain *take_chain(struct copier *copier, uintptr_t task, uint64_t check) {
     struct chain *chains = tasks.room->chains;
-    bool good = false;
-    for (int i = 0; i < ATTEMPTS; i++) {
-        bool before = good;
-        good = read_chain(copier, coroutine, &chains[i % 2]);
-        if (before && good && is_same(&chains[0], &chains[1]))
-            return &chains[0];
+    for (size_t deep = TASKS_DEEP; deep; deep = deep > 1 ? 1 : 0) {
+        bool good = false;
+        for (int i = 0; i < ATTEMPTS; i++) {
+            bool before = good;
+            good = read_chain(copier, task, deep, check, &chains[i % 2]);
+            if (before && good && is_same(&chains[0], &chains[1]))
+                return &chains[0];
+        }
     }
     return NULL;
-}
-
-static struct code *find_code(struct copier *copier, uintptr_t address, uint64_t check) {
-    struct code *code = address ? codes_find(address) : NULL;
-    if (code && code->checked != check && !codes_check(copier, &code, 1, check))
-        code = NULL;
-    return code || !address ? code : codes_load(copier, address);
 }
 
 static bool fill_stack(struct copier *copier, const struct chain *chain, uint64_t check,
@@ -401,9 +656,13 @@ static bool fill_stack(struct copier *copier, const struct chain *chain, uint64_
     for (size_t i = chain->count; i-- > 0 && stack->count < CHAIN_MAX;) {
         const struct link *link = &chain->links[i % CHAIN_MAX];
         struct code *code = find_code(copier, link->code, check);
-        if (!code)
+        if (!code && link->code)
             return false;
-        bool within = link->instruction >= 0 && link->instruction < code->size;
+        if (!code) {
+            stack->frames[stack->count++] = (struct stack_frame){NULL, link->instruction, link->frame};
+            continue;
+        }
+        bool within = link->instruction >= 0 && (code->size < 0 || link->instruction < code->size);
         stack->frames[stack->count++] =
             (struct stack_frame){code, within ? link->instruction : -1, link->frame};
     }
@@ -428,20 +687,46 @@ static void read_name(struct copier *copier, uintptr_t address, char name[TASK_N
     snprintf(name, TASK_NAME_SIZE, "Task-%llu", number);
 }
 
-bool tasks_take(struct copier *copier, size_t index, uint64_t check, struct task *task, struct stack *stack) {
+enum task_taken tasks_take(struct copier *copier, size_t index, uint64_t check, struct task *task,
+                           struct stack *stack) {
     const struct found *found = &tasks.room->found[index];
     struct compat_task copy, after;
+    tasks.class = found->class;
     if (!read_task(copier, found->address, found->class, &copy) || copy.state != 0)
-        return false;
-    const struct chain *chain = take_chain(copier, (uintptr_t)copy.coroutine);
+        return TASK_GONE;
+    const struct chain *chain = take_chain(copier, found->address, check);
     if (!chain || (!chain->count && !copy.waiter) || !fill_stack(copier, chain, check, stack))
-        return false; /* of a coroutine in C it is only known that it waits for something */
+        return TASK_CHANGES; /* of a coroutine in C it is only known that it waits for something */
     task->address = found->address;
     task->thread = found->thread;
     task->interpreter = found->interpreter;
     read_name(copier, (uintptr_t)copy.name, task->name);
     return read_task(copier, found->address, found->class, &after) && after.state == 0 &&
-           after.coroutine == copy.coroutine;
+                   after.coroutine == copy.coroutine
+               ? TASK_TAKEN
+               : TASK_CHANGES;
+}
+
+/* "Task-7": which one it is tells nothing, and would make equal stacks differ. */
+static bool is_given(const char *name) {
+    static const char start[] = "Task-";
+    return name[0] != '\0' && (strncmp(name, start, strlen(start)) != 0 ||
+                               name[strlen(start) + strspn(name + strlen(start), "0123456789")] != '\0');
+}
+
+void tasks_note(struct copier *copier, const struct stack_frame *frame, char note[TASK_NOTE_SIZE]) {
+    struct compat_task copy;
+    char name[TASK_NAME_SIZE] = "";
+    if (!frame->address) {
+        snprintf(note, TASK_NOTE_SIZE, "<%ld tasks>", frame->instruction);
+        return;
+    }
+    if (read_task(copier, frame->address, tasks.class, &copy))
+        read_name(copier, (uintptr_t)copy.name, name);
+    if (is_given(name))
+        snprintf(note, TASK_NOTE_SIZE, "<task %s>", name);
+    else
+        snprintf(note, TASK_NOTE_SIZE, "<task>");
 }
 
 void tasks_release(void) {
@@ -458,9 +743,14 @@ size_t tasks_find(struct copier *copier, struct thread *const *threads, size_t c
     return 0;
 }
 
-bool tasks_take(struct copier *copier, size_t index, uint64_t check, struct task *task, struct stack *stack) {
+enum task_taken tasks_take(struct copier *copier, size_t index, uint64_t check, struct task *task,
+                           struct stack *stack) {
     (void)copier, (void)index, (void)check, (void)task, (void)stack;
-    return false;
+    return TASK_GONE;
+}
+
+void tasks_note(struct copier *copier, const struct stack_frame *frame, char note[TASK_NOTE_SIZE]) {
+    (void)copier, (void)frame, (void)note;
 }
 
 #endif

@@ -1,6 +1,7 @@
 /*
  * tasks.h: the asyncio tasks of the process that are pending and do not run at the moment, and their await
- * chains, found by copies. Before 3.11 none are found. One thread, the sampler's.
+ * chains, through the tasks that they await, found by copies. Before 3.8 none are found. One thread, the
+ * sampler's.
  */
 #ifndef SAMPLER_TASKS_H
 #define SAMPLER_TASKS_H
@@ -12,6 +13,7 @@
 enum {
     TASKS_MAX = 10000,    /* of a process; what is beyond is not found */
     TASK_NAME_SIZE = 256, /* bytes; a longer name is cut */
+    TASK_NOTE_SIZE = TASK_NAME_SIZE + 16,
 };
 #define TASK_NO_THREAD UINT32_MAX
 
@@ -26,9 +28,19 @@ struct task {
    which gives back the memory that it takes. */
 size_t tasks_find(struct copier *copier, struct thread *const *threads, size_t count);
 
-/* One that was found, and its await chain as a stack. `check` numbers the tick. False: it runs, is done, has
-   gone, or changed while it was copied, each time. */
-bool tasks_take(struct copier *copier, size_t index, uint64_t check, struct task *task, struct stack *stack);
+enum task_taken {
+    TASK_TAKEN,
+    TASK_CHANGES, /* it runs, or changed while it was copied, each time */
+    TASK_GONE,    /* it is done, or freed */
+};
+
+/* One that was found, and its await chain as a stack. A frame without a code object stands between the chain
+   of a task and that of the one that it awaits: see tasks_note. `check` numbers the tick. */
+enum task_taken tasks_take(struct copier *copier, size_t index, uint64_t check, struct task *task,
+                           struct stack *stack);
+
+/* What is to be said in the place of a frame without a code object, of the stack that was taken last. */
+void tasks_note(struct copier *copier, const struct stack_frame *frame, char note[TASK_NOTE_SIZE]);
 void tasks_release(void);
 
 #endif
