@@ -1,13 +1,14 @@
 """catprobe slow: the tree of each call that took too long."""
 
 import json
+import os
 import re
 import signal
 import subprocess
 import sys
 
 import pytest
-from tracing import command, run, server, tracing
+from tracing import command, program, run, server, tracing
 from waiting import SECONDS, until
 
 SHOP = """
@@ -135,6 +136,30 @@ def test_a_call_within_another_is_shown_once(slow):
     assert [depth for depth, _, _, _ in first[3]] == [0, 1], "40 ms are not too long: a part of the tree"
     assert [what.endswith("shown above") for _, _, what, _ in second[3]] == [False, True]
     assert second[1] >= first[1] + 40
+
+
+def test_a_thread_without_a_name_has_its_number(environment, tmp_path):
+    """Of one that ran before the tracer came, Python's name is not known; from 3.14 on the kernel has it."""
+    text = """
+import threading, time
+import catprobe
+
+def nap():
+    time.sleep(0.1)
+
+def work():
+    print("ready", flush=True)
+    while True:
+        nap()
+
+threading.Thread(target=work, daemon=True).start()
+time.sleep(1000)
+"""
+    with program(tmp_path, environment, text) as process:
+        result = run(environment, "slow", "--function", "nap", "--over", "1ms", "-d", "1", process.pid)
+        threads = {thread for _, _, thread, _ in trees(result.stdout)}
+        tids = set(os.listdir("/proc/{}/task".format(process.pid)))
+    assert threads and (threads <= tids or sys.version_info >= (3, 14)), result
 
 
 def test_each_thread_is_on_its_own(slow):

@@ -414,7 +414,7 @@ def test_a_signal_writes_what_was_recorded_since_the_last(environment, tmp_path,
     with server(tmp_path, environment) as target, tracing(tmp_path, environment, *words, target.pid) as trace:
         trace.armed()
         target.call()
-        assert path.stat().st_size == 0
+        assert not path.exists()
         trace.process.send_signal(signal.SIGUSR1)
         until(lambda: "{}: ".format(path) in trace.errors(), "the first file")
         target.call()
@@ -481,7 +481,7 @@ def test_a_predicate_that_never_holds_writes_nothing(environment, tmp_path, suff
     path = tmp_path / ("out." + suffix)
     words = ("-o", path, "--", sys.executable, "-c", "pass")
     result = run(environment, "timeline", "--last", "8M", "--when", 'probefunc == "none"', *words)
-    assert result.returncode == 0 and path.stat().st_size == 0
+    assert result.returncode == 0 and not path.exists()
     assert "--when did not hold: nothing was written" in result.stderr
 
 
@@ -560,3 +560,26 @@ def test_a_file_that_cannot_be_made_is_told(environment, tmp_path):
         path
     )
     assert result.returncode == 1
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("last", [(), ("--last", "1M")])
+def test_where_there_is_nothing_to_trace_an_older_file_is_kept(environment, tmp_path, last):
+    path = tmp_path / "out.json"
+    path.write_text("old")
+    result = run(environment, "timeline", "-o", path, *last + ("--", tmp_path / "none"))
+    assert result.returncode != 0 and path.read_text() == "old", result
+    result = run(environment, "timeline", "-o", path, *last + ("4194304",))
+    assert "there is no process 4194304" in result.stderr and path.read_text() == "old"
+    path.unlink()
+    assert run(environment, "timeline", "-o", path, *last + ("4194304",)).returncode == 1
+    assert not path.exists()
+
+
+@pytest.mark.once
+def test_a_recorder_larger_than_the_memory_is_refused(environment):
+    result = run(environment, "timeline", "--last", "99999G", "-o", "out.json", "1")
+    assert result.returncode == 2
+    assert result.stderr == (
+        "catprobe: --last takes less than this machine's memory, not 99999G (see: catprobe --help)\n"
+    )

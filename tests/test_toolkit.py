@@ -63,6 +63,20 @@ def test_the_readme_lists_each_script_once():
     assert rows == SCRIPTS
 
 
+@pytest.mark.once
+@pytest.mark.parametrize("name", KERNEL)
+def test_what_needs_the_kernel_says_with_what_to_run_it(name):
+    done = subprocess.run(
+        [sys.executable, "-m", "catprobe", "-s", str(TOOLKIT / (name + ".d")), "-c", sys.executable],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        universal_newlines=True,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    (line,) = done.stderr.splitlines()
+    assert "does not match any probes; those are the kernel's" in line and "sudo dtrace" in line
+
+
 # ---- What they print
 
 

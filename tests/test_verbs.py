@@ -1,6 +1,7 @@
 """The verbs for those who know no D."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -119,6 +120,31 @@ def test_json_has_the_thread_and_a_file(environment, program, tmp_path):
     assert run(environment, "calls", *words).stdout == ""
     (row,) = json.loads(path.read_text())["functions"]
     assert row["tid"] > 0 and row["calls"] == 15
+
+
+@pytest.mark.parametrize("option", ["--svg", "--json"])
+def test_an_older_file_is_kept_until_there_is_a_new_one(environment, program, tmp_path, option):
+    out = tmp_path / "out"
+    out.write_text("old")
+    words = [option, out] if option == "--svg" else [option, "-o", out]
+    result = run(environment, "calldist", *words + ["4194304"])
+    assert "there is no process 4194304" in result.stderr and result.returncode == 1
+    assert out.read_text() == "old" and os.listdir(str(tmp_path)).count("out") == 1
+    result = run(environment, "calldist", *words + ["--", sys.executable, program])
+    assert result.returncode == 0 and "purr" in out.read_text(), result
+
+
+@pytest.mark.parametrize("option", ["--svg", "--json"])
+def test_a_file_that_cannot_be_made_is_told(environment, tmp_path, option):
+    for path, why in (
+        (tmp_path / "none" / "x", "No such file or directory"),
+        ("/dev/full", "No space left on device"),
+    ):
+        words = ["--svg", path] if option == "--svg" else ["--json", "-o", path]
+        result = run(environment, "calldist", *words + ["--", sys.executable, "-c", "def f(): pass\nf()"])
+        assert result.returncode == 1
+        told = [line for line in result.stderr.splitlines() if "cannot" in line]
+        assert told == ["catprobe: cannot write {}: {}".format(path, why)], result
 
 
 def test_json_of_flow_is_a_document_of_firings(environment, program):

@@ -64,6 +64,22 @@ static void show_place(const struct dlang_source *source, unsigned line, unsigne
     fputs("^\n", stderr);
 }
 
+/* What is to be said behind a problem with probes that the kernel has, and no process. */
+static const char *kernel_hint(const char *problem) {
+    static const char *const providers[] = {"syscall", "io",    "sched", "proc", "fbt",     "rawfbt",
+                                            "sdt",     "rawtp", "ip",    "cpc",  "lockstat"};
+    static const char start[] = "probe description ";
+    const char *description = strstr(problem, start);
+    for (size_t i = 0; description != NULL && i < sizeof providers / sizeof providers[0]; i++) {
+        size_t length = strlen(providers[i]);
+        if (strncmp(description + strlen(start), providers[i], length) == 0 &&
+            description[strlen(start) + length] == ':') {
+            return "; those are the kernel's, for root: the same command with sudo dtrace for catprobe";
+        }
+    }
+    return "";
+}
+
 bool compile_program(const struct trace_request *request, const struct dlang_settings *settings,
                      struct dlang_result *result) {
     struct dlang_problem problem = {.text = ""};
@@ -74,9 +90,11 @@ bool compile_program(const struct trace_request *request, const struct dlang_set
     size_t at = problem.source < settings->source_count ? problem.source : 0;
     const struct dlang_source *source = &settings->sources[at];
     if (source->kind == 's') {
-        command_error("failed to compile script %s: %s", request->given[at], problem.text);
+        command_error("failed to compile script %s: %s%s", request->given[at], problem.text,
+                      kernel_hint(problem.text));
     } else {
-        command_error("invalid probe specifier %s: %s", request->given[at], problem.text);
+        command_error("invalid probe specifier %s: %s%s", request->given[at], problem.text,
+                      kernel_hint(problem.text));
     }
     if (isatty(STDERR_FILENO) && problem.line > 0) {
         show_place(source, problem.line, problem.column);

@@ -6,6 +6,7 @@
 #    define _GNU_SOURCE
 #endif
 #include "command.h"
+#include "output.h"
 #include "verbs.h"
 #include "viewer/histograms_svg.h"
 
@@ -33,7 +34,8 @@ struct counts_verb {
     const char *svg; /* a file; NULL: no picture */
 
     struct trace_sink sink;
-    FILE *out;
+    const char *path; /* NULL: standard output */
+    bool written;
     struct text text; /* to be written */
     uint64_t rows;
     struct histograms_svg picture;
@@ -163,10 +165,11 @@ static bool ended(void *context) {
         errno = ENOMEM;
         return false;
     }
-    if (fwrite(out->data, 1, out->length, verb->out) != out->length || fflush(verb->out) != 0) {
-        return false;
+    if (verb->path == NULL) {
+        return fwrite(out->data, 1, out->length, stdout) == out->length && fflush(stdout) == 0;
     }
-    if (!verb->json) {
+    verb->written = output_write(verb->path, out->data, out->length);
+    if (verb->written && !verb->json) {
         command_error("%s: %llu histogram%s", verb->svg, (unsigned long long)verb->rows,
                       verb->rows == 1 ? "" : "s");
     }
@@ -176,18 +179,17 @@ static bool ended(void *context) {
 /* ---- The trace ---- */
 
 static int trace(struct counts_verb *verb) {
-    const char *path = verb->svg != NULL ? verb->svg : verb->line.request.output;
-    verb->out = path == NULL ? stdout : fopen(path, "we");
-    if (verb->out == NULL) {
-        return command_error("failed to open output file '%s': %s", path, strerror(errno));
+    verb->path = verb->svg != NULL ? verb->svg : verb->line.request.output;
+    if (verb->path != NULL && !output_check(verb->path)) {
+        return STATUS_FAILED;
     }
     if (verb->json) {
         text_format(&verb->text, "{\"verb\": \"%s\", \"functions\": [", verb->table->verb);
     }
     verb->sink = (struct trace_sink){
         .output = {.record = take_record, .row = take_row, .context = verb},
-        .name = path == NULL ? "the output" : path,
-        .out = verb->out,
+        .name = "the output",
+        .out = verb->path == NULL ? stdout : NULL,
         .ended = ended,
     };
     verb->line.request.sink = &verb->sink;
@@ -195,10 +197,7 @@ static int trace(struct counts_verb *verb) {
         verb->line.request.compiler.options[OPTION_AGGSORTREV] = 1; /* the most expensive at the top */
     }
     int status = verb_run(&verb->line, verb->table->verb);
-    if (verb->out != stdout && fclose(verb->out) != 0 && status == STATUS_OK) {
-        status = command_error("cannot write %s: %s", path, strerror(errno));
-    }
-    return status;
+    return status == STATUS_OK && verb->path != NULL && !verb->written ? STATUS_FAILED : status;
 }
 
 int command_counts(int argc, char **argv) {

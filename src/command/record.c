@@ -189,7 +189,8 @@ static void describe(const struct record *record, uint64_t now, struct text *out
         const char *what;
     } faults[] = {
         {tally.torn, "torn"}, {tally.missed, "missed as the sampler was behind"}, {tally.lost, "lost"}};
-    text_format(out, "%llu samples in %.1f s", (unsigned long long)record->profile.total,
+    text_format(out, "%llu sample%s in %.1f s", (unsigned long long)record->profile.total,
+                record->profile.total == 1 ? "" : "s",
                 (double)(now - record->profile.start) / (double)SECOND);
     for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++) {
         if (faults[i].number > 0) {

@@ -27,6 +27,10 @@ bool record_is(const struct consumer_record *record, const struct record_kind *k
 }
 
 /* Python 3.14 tells the system what a thread is called, and so do some programs. */
+void record_unnamed(uint32_t tid, char name[TRACK_NAME_MAX]) {
+    snprintf(name, TRACK_NAME_MAX, "Thread %u", tid);
+}
+
 static void name_thread(struct track *track) {
     char file[48], own[PROCESS_NAME_MAX], name[TRACK_NAME_MAX];
     size_t length = 0;
@@ -41,7 +45,7 @@ static void name_thread(struct track *track) {
     } else if (comm != NULL && comm[0] != '\0' && strcmp(comm, own) != 0) {
         snprintf(name, sizeof name, "%s", comm);
     } else {
-        snprintf(name, sizeof name, "Thread %u", track->tid);
+        record_unnamed(track->tid, name);
     }
     free(comm);
     tracks_rename(track, name, strlen(name));

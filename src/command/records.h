@@ -18,6 +18,9 @@ struct record_kind {
 
 bool record_is(const struct consumer_record *record, const struct record_kind *kind);
 
+/* What a thread is called of which no name is known. */
+void record_unnamed(uint32_t tid, char name[TRACK_NAME_MAX]);
+
 /* The thread's track; a new one gets the best name that the system tells. TRACK_NONE: out of memory. */
 uint32_t record_thread(struct tracks *tracks, uint32_t pid, uint32_t tid);
 

@@ -143,6 +143,18 @@ static uint64_t folded_in(struct call *top) {
     return folded;
 }
 
+/* ", thread worker" or, of one without a name, ", thread 24601". */
+static void put_thread(struct text *out, const struct track *track) {
+    char unnamed[TRACK_NAME_MAX];
+    record_unnamed(track->tid, unnamed);
+    text_string(out, ", thread ");
+    if (strcmp(track->name, unnamed) == 0) {
+        text_format(out, "%u", track->tid);
+    } else {
+        text_clean(out, track->name, strlen(track->name));
+    }
+}
+
 static void put_tree(struct slow_verb *verb, const struct track *track, struct call *top) {
     struct text *out = &verb->text;
     const struct label *label = &verb->labels.all[top->label];
@@ -154,8 +166,8 @@ static void put_tree(struct slow_verb *verb, const struct track *track, struct c
     put_time(out, verb->clock + top->start);
     text_string(out, "  ");
     text_clean(out, label->name, label->name_length);
-    text_format(out, " took %.3f ms in process %u, thread ", milliseconds(top->duration), track->pid);
-    text_clean(out, track->name, strlen(track->name));
+    text_format(out, " took %.3f ms in process %u", milliseconds(top->duration), track->pid);
+    put_thread(out, track);
     text_char(out, '\n');
     for (struct call *call = top; call != NULL; call = calltree_next(top, call, &depth)) {
         put_line(verb, top, call, depth);

@@ -9,6 +9,7 @@
 #include "clocks.h"
 #include "command.h"
 #include "keys.h"
+#include "output.h"
 #include "records.h"
 #include "verbs.h"
 #include "viewer/recorder.h"
@@ -74,6 +75,10 @@ static int take_last(void *context, const char *argument) {
     int status = parse_size("--last", argument, &verb->last);
     if (status == STATUS_OK && verb->last < RECORDER_LEAST) {
         return command_usage_error("--last takes at least 1M, not %s", argument);
+    }
+    uint64_t memory = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
+    if (status == STATUS_OK && verb->last >= memory) {
+        return command_usage_error("--last takes less than this machine's memory, not %s", argument);
     }
     return status;
 }
@@ -409,34 +414,40 @@ static bool ended(void *context) {
 
 /* ---- The trace ---- */
 
-/* A file that cannot be written is told before anything is traced. */
-static int open_output(struct timeline_verb *verb) {
-    snprintf(verb->path, sizeof verb->path, "%s", verb->line.request.output);
-    bool good = open_file(verb);
-    if (!good) {
-        return command_error("failed to open output file '%s': %s", verb->path, strerror(errno));
-    }
+/* A file that cannot be written is told before anything is traced; an older one is kept until then. */
+static bool begins(void *context) {
+    struct timeline_verb *verb = context;
     if (verb->last > 0) {
         verb->recorder = recorder_open(verb->last);
-        close_file(verb);
-        return verb->recorder != NULL ? STATUS_OK : command_error("out of memory");
+        if (verb->recorder == NULL) {
+            command_error("out of memory");
+        }
+        return verb->recorder != NULL && output_check(verb->line.request.output);
+    }
+    snprintf(verb->path, sizeof verb->path, "%s", verb->line.request.output);
+    if (!open_file(verb)) {
+        command_error("failed to open output file '%s': %s", verb->path, strerror(errno));
+        return false;
     }
     struct timeline_settings settings = settings_of(verb);
-    return timeline_open(&verb->timeline, &settings)
-               ? STATUS_OK
-               : command_error("cannot write %s: %s", verb->path, strerror(errno));
+    if (!timeline_open(&verb->timeline, &settings)) {
+        command_error("cannot write %s: %s", verb->path, strerror(errno));
+        return false;
+    }
+    return true;
 }
 
 static int trace(struct timeline_verb *verb) {
     verb->sink = (struct trace_sink){
         .output = {.record = take_record, .context = verb},
         .name = verb->path,
+        .begins = begins,
         .process_gone = process_gone,
         .ended = ended,
         .wakes = {-1, -1},
         .woken = woken,
     };
-    if (verb->recorder != NULL &&
+    if (verb->last > 0 &&
         !keys_open(verb->sink.wakes, verb->line.request.program == NULL, "writes what was recorded last")) {
         return STATUS_FAILED;
     }
@@ -458,9 +469,6 @@ int command_timeline(int argc, char **argv) {
     int status = verb_options_take(&timeline_words, &verb, argc, argv);
     if (status == STATUS_OK) {
         status = check_options(&verb);
-    }
-    if (status == STATUS_OK) {
-        status = open_output(&verb);
     }
     if (status == STATUS_OK) {
         status = trace(&verb);

@@ -164,7 +164,7 @@ static bool open_output(struct trace *trace) {
             return false;
         }
     }
-    return true;
+    return sink == NULL || sink->begins == NULL || sink->begins(sink->output.context);
 }
 
 /* Without -x maxmem, a process in a container is not charged more than a share of what the container may

@@ -23,6 +23,7 @@ struct trace_sink {
     struct consumer_sink output;
     const char *name; /* of what it writes */
     FILE *out;        /* where it writes all the time; when nobody reads that any more the trace ends */
+    bool (*begins)(void *context); /* there is something to trace; false after a message: it shall not be */
     bool (*passed)(void *context); /* it has got all that there is for the moment */
     void (*process_gone)(void *context, pid_t pid);
     bool (*ended)(void *context);
