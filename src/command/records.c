@@ -26,11 +26,11 @@ bool record_is(const struct consumer_record *record, const struct record_kind *k
     return true;
 }
 
-/* Python 3.14 tells the system what a thread is called, and so do some programs. */
 void record_unnamed(uint32_t tid, char name[TRACK_NAME_MAX]) {
     snprintf(name, TRACK_NAME_MAX, "Thread %u", tid);
 }
 
+/* Python 3.14 tells the system what a thread is called, and so do some programs. */
 static void name_thread(struct track *track) {
     char file[48], own[PROCESS_NAME_MAX], name[TRACK_NAME_MAX];
     size_t length = 0;
