@@ -740,6 +740,7 @@ uintptr_t stacks_callable(struct copier *copier, const struct stack *stack, cons
     uintptr_t callable = find_callable(copier, stack);
     bool copied = callable && callable == attempt.callable;
     *head = copied ? copier->memory + attempt.callable_at : NULL;
-    attempt.trail->callable = callable;
+    if (callable)
+        attempt.trail->callable = callable;
     return callable;
 }

@@ -58,7 +58,7 @@ struct stack_trail {
     int cframe_count, recent_count, link_next;
     int known; /* frames that are not on the data stack, and not recent */
     int code_count;
-    uintptr_t callable;           /* what the innermost frame called */
+    uintptr_t callable;           /* what the innermost frame called last */
     uintptr_t codes[STACK_CODES]; /* different ones, the innermost first */
     struct stack_cframe cframes[STACK_CFRAMES];
     struct stack_recent recent[STACK_RECENT]; /* callees before their callers */
