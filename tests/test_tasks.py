@@ -296,6 +296,29 @@ asyncio.run(main())
 """
 )
 
+# Each of its tasks runs again and again.
+TURNS = (
+    HEAD
+    + """
+async def turn(i):
+    await asyncio.sleep(0)
+    return sum(range(i * 10))
+
+
+async def turns(i):
+    while True:
+        await turn(i)
+
+
+async def main():
+    asyncio.get_running_loop().call_soon(ready)
+    await asyncio.gather(*[turns(i) for i in range(100)])
+
+
+asyncio.run(main())
+"""
+)
+
 
 def dump(environment, process, *options):
     result = run(environment, "dump", "--json", *options, process.pid)
@@ -463,6 +486,12 @@ def test_tasks_that_come_and_go(environment, tmp_path):
         assert process.wait() == 0
     assert {"main", "deep", "numbers", "<100 tasks>"} <= seen
     assert seen <= {"main", "deep", "numbers", "<listcomp>", "sleep", "__sleep0", "<100 tasks>", "<task>"}
+
+
+def test_tasks_that_run_again_and_again(environment, tmp_path):
+    with program(tmp_path, environment, TURNS) as process:
+        found = [len(tasks(dump(environment, process))) for _ in range(10)]
+    assert sum(count == 101 for count in found) >= 8, found
 
 
 def test_record_and_top_do_not_sample_tasks(environment, tmp_path):
