@@ -23,7 +23,7 @@ enum {
     DEFERRED_SIZE = 64 << 10, /* bytes of records of ERROR clauses during BEGIN */
     COMMITS_MAX = 16,         /* commits in one clause */
     PLAN_REGISTERS = 256,     /* of a thread: the program's, and behind them those of plans */
-    KNOWN_SITES = 4096,       /* places where a clause's sites begin; see struct known_site */
+    KNOWN_SITES = 16384,      /* where a clause's sites begin, for some 3,000 functions; see known_site */
     PLAN_SITES_MAX = 64,      /* of a clause */
     NUMBERS_MAX = 16,         /* self-> arrays with numbers */
     ERROR_PROBE_ID = 3,       /* as -l lists it */
