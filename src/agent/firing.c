@@ -253,16 +253,6 @@ struct engine_probe firing_probe(enum probe probe) {
     return described;
 }
 
-/* Does its event have nothing but a code object and arguments? */
-static inline bool is_of_code(enum probe probe) {
-    return shapes[probe].has_code && !shapes[probe].function;
-}
-
-static inline struct engine_event describe_of_code(enum probe probe, const struct event *event) {
-    const struct code_record *code = event->code;
-    return (struct engine_event){probe, code->id, code->file, code->func, event->arguments};
-}
-
 static inline struct engine_event describe(enum probe probe, const struct event *event) {
     const struct code_record *code = event->code;
     int function = shapes[probe].function;
@@ -294,7 +284,7 @@ static __attribute__((noinline)) void fire_each(struct traced *thread, enum prob
             engine_thread = find_room(thread, place);
         if (!engine_thread)
             continue;
-        if (is_one && is_of_code(probe))
+        if (is_one && (PROBES_OF_CODE & PROBE_BIT(probe))) /* which have event->fired */
             thread->only[probe] = engine_thread;
         engine_fire(engine_thread, &described);
     }
@@ -309,22 +299,32 @@ static __attribute__((noinline)) void fire_first(void *context, enum probe probe
         fire(context, probe, event);
 }
 
+/* An event of what an event does: the thread is inside already. */
+static __attribute__((noinline)) void fire_within(struct traced *thread, enum probe probe,
+                                                  const struct event *event) {
+    const struct event *outer = thread->event;
+    thread->event = event;
+    fire_each(thread, probe, event);
+    thread->event = outer;
+}
+
 static void fire(void *context, enum probe probe, const struct event *event) {
     struct traced *thread = self;
     if (UNLIKELY(!thread)) {
         fire_first(context, probe, event);
         return;
     }
-    uint32_t before = enter(thread);
+    if (UNLIKELY(enter(thread) & 1)) {
+        fire_within(thread, probe, event);
+        return;
+    }
     struct engine_thread *only = thread->only[probe];
     thread->event = event;
-    if (LIKELY(only && thread->version == __atomic_load_n(&live->version, __ATOMIC_ACQUIRE))) {
-        struct engine_event described = describe_of_code(probe, event);
-        engine_fire(only, &described);
-    } else {
+    if (LIKELY(only && thread->version == __atomic_load_n(&live->version, __ATOMIC_ACQUIRE)))
+        engine_fire(only, &event->fired);
+    else
         fire_each(thread, probe, event);
-    }
-    leave(thread, before);
+    __atomic_store_n(&thread->passes, thread->passes + 1, __ATOMIC_RELEASE); /* it is odd, by enter */
 }
 
 static probe_set wants(void *context, const struct code_record *code) {

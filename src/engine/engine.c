@@ -230,6 +230,8 @@ struct engine_thread *thread_make(struct engine *engine, uint32_t slot) {
     thread->stack_first = parts[11];
     thread->stack_end = parts[11] + STACKS_SIZE;
     thread->ticks.counter = engine->ticks_usable;
+    thread->activity = &engine->arena->header->activity;
+    thread->origin.pid = engine->host.pid;
     thread->slot_index = slot;
     thread->slot = slot == UINT32_MAX ? NULL : arena_slot(engine->arena, slot);
     store_open(&thread->store, &engine->budget);
@@ -528,6 +530,8 @@ static inline ALWAYS_INLINE void set_firing(struct engine_thread *thread, const 
 /* The other ways: one whose time is taken, one that is not decided, or that needs more than a plain one. */
 static __attribute__((noinline)) void fire_apart(struct engine_thread *thread,
                                                  const struct ready_list *list) {
+    if (list && !list->count)
+        return;
     bool sampled = thread->firings % SPENT_SAMPLE == 0;
     int *program_errno = &errno;
     thread->firing = true;
@@ -544,37 +548,39 @@ static __attribute__((noinline)) void fire_apart(struct engine_thread *thread,
     thread->firing = false;
 }
 
-/* Not decided yet for this code object, if it can be now. */
+void run_apart(struct engine_thread *thread, const struct ready_list *list) {
+    fire_apart(thread, list);
+}
+
+/* Not decided yet for this code object, if it has one. */
 static __attribute__((noinline)) void fire_new(struct engine_thread *thread,
                                                const struct engine_event *event) {
+    const struct probe_info *probe = &thread->engine->probes[event->probe];
     const struct engine_code *code = NULL;
-    const struct ready_list *list = verdict_decide(thread->engine, event, &code);
-    if ((list && !list->count) || thread->firing)
+    const struct ready_list *list = probe->list;
+    if (event->code_id && probe->has_code)
+        list = verdict_decide(thread->engine, event, &code);
+    if (thread->firing)
         return;
-    set_firing(thread, event, &thread->engine->probes[event->probe], code);
+    set_firing(thread, event, probe, code);
     fire_apart(thread, list);
 }
 
 /* Clauses that are plain call nobody: errno stays, and no event can come from within. */
 void engine_fire(struct engine_thread *thread, const struct engine_event *event) {
-    const struct engine *engine = thread->engine;
-    const struct probe_info *probe = &engine->probes[event->probe];
-    const struct engine_code *code = NULL;
-    const struct ready_list *list = probe->list;
+    uint32_t probe = event->probe, code_id = event->code_id;
     uint64_t firings = ++thread->firings;
-    if (LIKELY(event->code_id && probe->has_code)) {
-        code = verdict_code(engine, event->code_id);
-        list = code ? __atomic_load_n(&code->lists[event->probe], __ATOMIC_ACQUIRE) : NULL;
-        if (UNLIKELY(!list)) {
-            fire_new(thread, event);
-            return;
-        }
-    }
-    if (UNLIKELY(thread->firing) || (list && !list->count))
+    const struct engine_code *code = verdict_code(thread->engine, code_id); /* of 0 there is none */
+    const struct ready_list *list = code ? __atomic_load_n(&code->lists[probe], __ATOMIC_ACQUIRE) : NULL;
+    if (UNLIKELY(!list)) {
+        fire_new(thread, event);
         return;
-    set_firing(thread, event, probe, code);
-    if (LIKELY(list && list->is_plain && firings % SPENT_SAMPLE != 0))
-        quick_run(thread, list->items, list->items + list->count);
+    }
+    if (UNLIKELY(thread->firing))
+        return;
+    set_firing(thread, event, list->probe, code);
+    if (LIKELY(firings % SPENT_SAMPLE != 0))
+        list->run(thread, list);
     else
         fire_apart(thread, list);
 }

@@ -10,6 +10,7 @@
 #define ENGINE_ENGINE_H
 
 #include "arena.h"
+#include "event.h"
 #include "program/program.h"
 
 #include <stdbool.h>
@@ -42,15 +43,6 @@ struct engine_host {
     size_t (*stack)(char *text, size_t n, uint32_t frames);
     uint32_t (*stackdepth)(void);
     void *context;
-};
-
-/* One firing. */
-struct engine_event {
-    uint32_t probe;            /* index in host->probes */
-    uint32_t code_id;          /* of the code object: small, unique among the living; 0: none */
-    const char *file;          /* of the code object, for probemod (its base name); NULL: not known */
-    const char *function;      /* for probefunc */
-    const uint64_t *arguments; /* [10] */
 };
 
 /* Prepares a checked copy of the program, its verdicts, a first reading of the arena. `program` is copied

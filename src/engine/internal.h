@@ -52,11 +52,17 @@ struct known_site {
     const uint32_t *generation; /* of the aggregation, in the arena */
 };
 
+struct ready_list;
+/* Runs the clauses of a list for the thread's firing. */
+typedef void ready_runner(struct engine_thread *thread, const struct ready_list *list);
+
 /* All that run, in order. */
 struct ready_list {
     struct ready_list *next; /* of all lists of a probe */
+    ready_runner *run;
+    const struct probe_info *probe;
+    enum arena_activity activity; /* of the probe */
     uint32_t count;
-    bool is_plain; /* all are: plan.h */
     struct ready items[];
 };
 
@@ -181,7 +187,12 @@ struct engine_thread {
     int saved_errno;         /* of the program, at this firing */
     struct arena_slot *slot; /* NULL of the decider */
     uint64_t firings, spent;
-    struct ticks ticks; /* the clock */
+    struct ticks ticks;       /* the clock */
+    const uint32_t *activity; /* the arena's */
+    struct {
+        uint32_t cpu, pid; /* 0, and the process: of the head of each record, but where the cpu is wanted */
+    } origin;
+    uint64_t may_write; /* so much may be written to the slot, all in all, before bufsize is looked at */
 
     /* The firing */
     const struct engine_event *event;
@@ -249,6 +260,9 @@ struct value thread_builtin(struct engine_thread *thread, enum builtin builtin);
 void clause_failed(struct engine_thread *thread, const struct ready *ready,
                    const struct program_instruction *at);
 
+/* Runs whatever clauses; the runner of lists that have no other. */
+ready_runner run_apart;
+
 /* vm.c: runs a clause from `code` on. False: a fault, in thread->fault and fault_value; *instruction is
  * where. */
 bool vm_run(struct engine_thread *thread, const struct program_instruction *code,
@@ -308,6 +322,9 @@ static inline void record_integer(struct engine_thread *thread, int64_t integer)
 void record_text(struct engine_thread *thread, struct value text);
 char *record_bytes(struct engine_thread *thread, uint32_t size); /* NULL: it is lost */
 void record_commit(struct engine_thread *thread);                /* of a clause that came to its end */
+/* Does bufsize allow that `written` bytes are written? If not, the drop is counted, or the buffer told to be
+ * full. */
+bool record_may_write(struct engine_thread *thread, uint64_t written);
 void record_fault(struct engine_thread *thread, uint32_t instruction);
 void record_flush_deferred(struct engine_thread *thread);
 uint32_t speculation_take(struct engine_thread *thread);

@@ -61,8 +61,9 @@ struct plan {
     const struct program_instruction *code; /* NULL: the clause is not made for this */
     const uint16_t *origins; /* for each instruction of `code`: of which it was made, from the start */
     uint16_t pool_size, site_count;
-    uint32_t count; /* instructions of `code` */
-    bool is_plain;  /* it needs nothing that is made ready before a clause, nor leaves anything behind */
+    uint32_t count;      /* instructions of `code` */
+    bool is_plain;       /* it needs nothing that is made ready before a clause, nor leaves anything behind */
+    ready_runner *alone; /* of a list in which it is the only clause; only if it is plain */
     const struct quick_instruction *quick;  /* the form in which it runs: quick.h */
     const uint16_t *quick_origins;          /* for each: of which of `code` it was made */
     const struct program_instruction *slow; /* what it leaves to vm_run */

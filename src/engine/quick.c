@@ -23,6 +23,7 @@
     OPCODE(MOVE, "VU-")                                                                                      \
     OPCODE(ADD, "WRR")                                                                                       \
     OPCODE(ADD_NUMBER, "WR-")                                                                                \
+    OPCODE(ADD_NUMBER_INT, "WR-") /* the same of 32 bits */                                                  \
     OPCODE(SUBTRACT, "WRR")                                                                                  \
     OPCODE(MULTIPLY, "WRR")                                                                                  \
     OPCODE(AND, "WRR")                                                                                       \
@@ -83,13 +84,16 @@ static __attribute__((noinline)) void store_number_slowly(struct engine_thread *
     variable_store_keyed(thread, variable, &of_key, value_of_integer(number));
 }
 
-/* The first word of a site's aggregation; NULL: it is to be looked for, or begins anew. */
-static inline int64_t *known_word(const struct known_site *site, uint64_t known) {
+/* The aggregation of a site; NULL: it is to be looked for, or begins anew. */
+static inline struct arena_aggregate *known_entry(const struct known_site *site, uint64_t known) {
     if (!LIKELY(site->known == known))
         return NULL;
     struct arena_aggregate *entry = site->entry;
-    return LIKELY(entry->generation == __atomic_load_n(site->generation, __ATOMIC_RELAXED)) ? entry->data
-                                                                                            : NULL;
+    return LIKELY(entry->generation == __atomic_load_n(site->generation, __ATOMIC_RELAXED)) ? entry : NULL;
+}
+
+static inline void add_to(struct arena_aggregate *entry, int64_t value) {
+    __atomic_store_n(entry->data, (int64_t)((uint64_t)*entry->data + (uint64_t)value), __ATOMIC_RELAXED);
 }
 
 static __attribute__((noinline)) bool known_slowly(struct engine_thread *thread, uint32_t site,
@@ -131,13 +135,14 @@ static inline void record_at_once(struct engine_thread *thread, const struct qui
     record_publish_principal(thread, size);
 }
 
+enum { ONE_FIELD = sizeof(struct arena_record) + sizeof(int64_t) };
+
 static inline void record_argument(struct engine_thread *thread, int32_t argument) {
-    enum { SIZE = sizeof(struct arena_record) + sizeof(int64_t) };
-    int64_t *field = begin_at_once(thread, SIZE);
+    int64_t *field = begin_at_once(thread, ONE_FIELD);
     int64_t value = (int64_t)thread->event->arguments[argument];
     if (field) {
         *field = value;
-        record_publish_principal(thread, SIZE);
+        record_publish_principal(thread, ONE_FIELD);
     } else {
         thread->record.at = NULL;
         record_integer(thread, value);
@@ -224,7 +229,7 @@ void quick_run(struct engine_thread *thread, const struct ready *ready, const st
         handlers = targets;
         return;
     }
-    const uint32_t *const activity = &thread->engine->arena->header->activity;
+    const uint32_t *const activity = thread->activity;
     const struct quick_instruction *at;
 next_clause:
     /* Once a clause has called exit(), the others do not run. */
@@ -271,6 +276,8 @@ again:
     SET_INTEGER((int64_t)((uint64_t)A + (uint64_t)B));
     ON(ADD_NUMBER)
     SET_INTEGER((int64_t)((uint64_t)A + (uint64_t)(int64_t)at->immediate));
+    ON(ADD_NUMBER_INT)
+    SET_INTEGER((int32_t)((uint32_t)A + (uint32_t)at->immediate));
     ON(SUBTRACT)
     SET_INTEGER((int64_t)((uint64_t)A - (uint64_t)B));
     ON(MULTIPLY)
@@ -346,19 +353,19 @@ again:
         goto fault;
     NEXT;
     ON(KNOWN_COUNT) {
-        int64_t *word =
-            known_word((const struct known_site *)(AT(ready->known_at) + at->immediate), ready->known);
-        if (LIKELY(word))
-            __atomic_store_n(word, (int64_t)((uint64_t)*word + 1), __ATOMIC_RELAXED);
+        struct arena_aggregate *entry =
+            known_entry((const struct known_site *)(AT(ready->known_at) + at->immediate), ready->known);
+        if (LIKELY(entry))
+            add_to(entry, 1);
         else if (!known_slowly(thread, at->b, 0))
             goto fault;
         NEXT;
     }
     ON(KNOWN_SUM) {
-        int64_t *word =
-            known_word((const struct known_site *)(AT(ready->known_at) + at->immediate), ready->known);
-        if (LIKELY(word))
-            __atomic_store_n(word, (int64_t)((uint64_t)*word + (uint64_t)DST), __ATOMIC_RELAXED);
+        struct arena_aggregate *entry =
+            known_entry((const struct known_site *)(AT(ready->known_at) + at->immediate), ready->known);
+        if (LIKELY(entry))
+            add_to(entry, DST);
         else if (!known_slowly(thread, at->b, DST))
             goto fault;
         NEXT;
@@ -390,6 +397,63 @@ end_of_clause : if (++ready < end) goto next_clause;
 #if TARGETS
 #    pragma GCC diagnostic pop
 #endif
+
+/* ---- Runners of lists ---- */
+
+static void run_plain(struct engine_thread *thread, const struct ready_list *list) {
+    quick_run(thread, list->items, list->items + list->count);
+}
+
+static void run_nothing(struct engine_thread *thread, const struct ready_list *list) {
+    (void)thread, (void)list;
+}
+
+static inline bool is_active(const struct engine_thread *thread, const struct ready_list *list) {
+    return LIKELY(__atomic_load_n(thread->activity, __ATOMIC_RELAXED) == list->activity);
+}
+
+/* `@[...] = count()` alone. */
+static void run_count(struct engine_thread *thread, const struct ready_list *list) {
+    const struct ready *ready = list->items;
+    if (!is_active(thread, list))
+        return;
+    struct arena_aggregate *entry = known_entry((const struct known_site *)AT(ready->known_at), ready->known);
+    if (LIKELY(entry))
+        add_to(entry, 1);
+    else
+        run_plain(thread, list);
+}
+
+/* `trace(arg2)` or such alone, where the cpu is not wanted and its counter may be read; the time is of nobody
+   else's concern. Whatever takes a call, so as to have none here, is left to run_plain. */
+static void run_record(struct engine_thread *thread, const struct ready_list *list) {
+    const struct ready *ready = list->items;
+    if (!is_active(thread, list))
+        return;
+    uint64_t now = ticks_count(&thread->ticks), written = thread->slot->written + ONE_FIELD;
+    const struct cursor *cursor = &thread->principal;
+    if (!LIKELY(now && cursor->left >= ONE_FIELD && written <= thread->may_write)) {
+        run_plain(thread, list);
+        return;
+    }
+    struct arena_record *head = (struct arena_record *)((char *)(cursor->chunk + 1) + cursor->used);
+    int64_t value = (int64_t)thread->event->arguments[ready->quick->immediate];
+    head->size = ONE_FIELD;
+    head->enabling = ready->enabling;
+    head->timestamp = now;
+    memcpy(&head->cpu, &thread->origin, sizeof thread->origin);
+    head->tid = thread->tid;
+    head->probe = list->probe->id;
+    memcpy(head + 1, &value, sizeof value);
+    record_publish_surely(thread, ONE_FIELD, written);
+}
+
+ready_runner *quick_runner(const struct ready_list *list) {
+    for (uint32_t i = 0; i < list->count; i++)
+        if (!list->items[i].plan || !list->items[i].plan->is_plain)
+            return run_apart;
+    return list->count == 0 ? run_nothing : list->count == 1 ? list->items->plan->alone : run_plain;
+}
 
 /* ---- Making ---- */
 
@@ -657,23 +721,47 @@ static void put_slow(struct maker *maker, uint32_t i) {
     }
 }
 
-/* A jump that depends on a comparison just made, of which nobody else asks. */
-static bool put_comparing_jump(struct maker *maker, uint32_t i) {
+/* Has what this instruction reads as `a` just been made by the one before, for nobody else? Then takes that
+ * back. */
+static bool take_back(struct maker *maker, uint32_t i, struct quick_instruction *made) {
     const struct program_instruction *at = &maker->code[i];
-    const struct program_instruction *compares = at - 1;
-    if (at->op != OP_JUMP_UNLESS || !i || maker->arrives[i] || maker->gone[i - 1] || is_slow(compares->op))
-        return false;
-    uint8_t op = unless_of[quick_of[compares->op]];
-    if (!op || compares->dst != at->a || at->a < PROGRAM_REGISTERS || maker->writes[i - 1])
+    if (at->a < PROGRAM_REGISTERS || at[-1].dst != at->a || maker->writes[i - 1])
         return false;
     uint32_t readers = 0;
     for (uint32_t k = 0; k < maker->count; k++)
         readers += reads(&maker->code[k], at->a) != 0;
     if (readers != 1)
         return false;
-    struct quick_instruction made = maker->made[--maker->made_count];
+    *made = maker->made[--maker->made_count];
     maker->starts[i] = maker->made_count;
+    return true;
+}
+
+/* Is what the instruction before is made into, if anything, still the last that was made, and always run
+ * before? */
+static bool follows_directly(const struct maker *maker, uint32_t i) {
+    return i && !maker->arrives[i] && !maker->gone[i - 1] && !is_slow(maker->code[i - 1].op);
+}
+
+/* A jump that depends on a comparison just made, of which nobody else asks. */
+static bool put_comparing_jump(struct maker *maker, uint32_t i) {
+    struct quick_instruction made;
+    if (maker->code[i].op != OP_JUMP_UNLESS || !follows_directly(maker, i))
+        return false;
+    uint8_t op = unless_of[quick_of[maker->code[i - 1].op]];
+    if (!op || !take_back(maker, i, &made))
+        return false;
     put(maker, i, op, 0, made.a, made.b, (int32_t)target_of(maker, i));
+    return true;
+}
+
+/* What a number was added to becomes an int, as in `self->depth++`. */
+static bool put_int_sum(struct maker *maker, uint32_t i, uint32_t dst) {
+    struct quick_instruction made;
+    if (maker->code[i].immediate != 32 || !follows_directly(maker, i) ||
+        maker->code[i - 1].op != OP_ADD_NUMBER || !take_back(maker, i, &made))
+        return false;
+    put(maker, i, QUICK_ADD_NUMBER_INT, dst, made.a, 0, made.immediate);
     return true;
 }
 
@@ -725,6 +813,10 @@ static void put_quick(struct maker *maker, uint32_t i, uint64_t flags) {
             return;
         immediate = (int32_t)target_of(maker, i);
         break;
+    case OP_EXTEND:
+        if (put_int_sum(maker, i, dst))
+            return;
+        break;
     case OP_LOAD_NUMBER:
     case OP_STORE_NUMBER:
         b = (uint32_t)at->immediate;
@@ -773,6 +865,15 @@ static bool records(const struct maker *maker) {
     return false;
 }
 
+static ready_runner *runner_alone(const struct maker *maker) {
+    if (maker->made_count == 1 && made_op(maker, 0) == QUICK_RECORD_ARGUMENT && !maker->engine->wants_cpu &&
+        maker->engine->ticks_usable)
+        return run_record;
+    if (maker->made_count == 2 && made_op(maker, 0) == QUICK_KNOWN_COUNT && made_op(maker, 1) == QUICK_END)
+        return run_count;
+    return run_plain;
+}
+
 static bool make(struct maker *maker, struct plan *plan, uint64_t flags) {
     struct engine *engine = (struct engine *)maker->engine;
     for (uint32_t r = 0; r < PLAN_REGISTERS; r++)
@@ -796,6 +897,7 @@ static bool make(struct maker *maker, struct plan *plan, uint64_t flags) {
         else
             put_quick(maker, i, flags);
     }
+    plan->alone = runner_alone(maker);
     finish(maker);
     plan->is_plain =
         !maker->slow_count && (maker->is_gathered || !(flags & CLAUSE_RECORDS || records(maker)));

@@ -20,6 +20,10 @@ struct quick_instruction {
 bool quick_make(struct engine *engine, struct plan *plan, const struct program_instruction *code,
                 uint64_t flags);
 
+/* What runs a list for firings that are not looked at more closely: run_apart, or where all its clauses are
+   plain something quicker. */
+ready_runner *quick_runner(const struct ready_list *list);
+
 /* Runs clauses that have plans, at least one, one after the other, and commits their records; those behind
    one that has called exit() do not run. A fault is told to clause_failed. */
 void quick_run(struct engine_thread *thread, const struct ready *first, const struct ready *end);

@@ -149,6 +149,26 @@ char *record_bytes(struct engine_thread *thread, uint32_t size) {
     return at + sizeof size;
 }
 
+/* With bufpolicy switch that is by what the consumer has read; it only grows. */
+bool record_may_write(struct engine_thread *thread, uint64_t written) {
+    const struct engine *engine = thread->engine;
+    switch (engine->bufpolicy) {
+    case POLICY_SWITCH:
+        thread->may_write = engine->bufsize + __atomic_load_n(&thread->slot->consumed, __ATOMIC_RELAXED);
+        if (written > thread->may_write)
+            thread_drop(thread, DROP_PRINCIPAL);
+        break;
+    case POLICY_FILL:
+        thread->may_write = engine->bufsize;
+        if (written > thread->may_write)
+            __atomic_store_n(&engine->arena->header->filled, 1, __ATOMIC_RELAXED);
+        break;
+    default:
+        thread->may_write = UINT64_MAX;
+    }
+    return written <= thread->may_write;
+}
+
 static void publish_speculation(struct engine_thread *thread, uint32_t size) {
     struct thread_speculation *speculation = &thread->speculations[thread->speculation - 1];
     if (speculation->bytes + size > thread->engine->specsize) {

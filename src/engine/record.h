@@ -11,11 +11,11 @@ enum buffer_policy { POLICY_SWITCH, POLICY_FILL, POLICY_RING };
 
 /* Fills in the head of a record, all but its size. */
 static inline void record_head(struct engine_thread *thread, struct arena_record *head, uint32_t enabling) {
-    const struct engine *engine = thread->engine;
     head->enabling = enabling;
     head->timestamp = thread_now(thread);
-    head->cpu = engine->wants_cpu ? engine_cpu() : 0;
-    head->pid = engine->host.pid;
+    memcpy(&head->cpu, &thread->origin, sizeof thread->origin); /* and pid, at once */
+    if (__builtin_expect(thread->engine->wants_cpu, 0))
+        head->cpu = engine_cpu();
     head->tid = thread->tid;
     head->probe = thread->probe->id;
 }
@@ -34,25 +34,21 @@ static inline bool record_begin_here(struct engine_thread *thread, uint32_t enab
     return true;
 }
 
-/* Publishes what lies behind the principal buffer's end, if bufsize allows it. */
-static inline void record_publish_principal(struct engine_thread *thread, uint32_t size) {
-    const struct engine *engine = thread->engine;
-    struct arena_slot *slot = thread->slot;
-    uint64_t written = slot->written;
-    if (engine->bufpolicy == POLICY_SWITCH) {
-        if (written + size - __atomic_load_n(&slot->consumed, __ATOMIC_RELAXED) > engine->bufsize) {
-            thread_drop(thread, DROP_PRINCIPAL);
-            return;
-        }
-    } else if (engine->bufpolicy == POLICY_FILL && written + size > engine->bufsize) {
-        __atomic_store_n(&engine->arena->header->filled, 1, __ATOMIC_RELAXED);
-        return;
-    }
+/* Publishes what lies behind the principal buffer's end. */
+static inline void record_publish_surely(struct engine_thread *thread, uint32_t size, uint64_t written) {
     struct cursor *cursor = &thread->principal;
-    cursor->used += size;
+    uint32_t used = cursor->used + size;
+    cursor->used = used;
     cursor->left -= size;
-    __atomic_store_n(&cursor->chunk->used, cursor->used, __ATOMIC_RELEASE);
-    __atomic_store_n(&slot->written, written + size, __ATOMIC_RELEASE);
+    __atomic_store_n(&cursor->chunk->used, used, __ATOMIC_RELEASE);
+    __atomic_store_n(&thread->slot->written, written, __ATOMIC_RELEASE);
+}
+
+/* The same, if bufsize allows it. */
+static inline void record_publish_principal(struct engine_thread *thread, uint32_t size) {
+    uint64_t written = thread->slot->written + size;
+    if (__builtin_expect(written <= thread->may_write, 1) || record_may_write(thread, written))
+        record_publish_surely(thread, size, written);
 }
 
 /* Publishes the record that is being made, if it lies there. */

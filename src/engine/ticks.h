@@ -32,16 +32,22 @@ bool ticks_usable(void);
 
 uint64_t ticks_set(struct ticks *ticks);
 
+/* The time by the counter, which may be used; 0: the clock has to be set first. */
+static inline uint64_t ticks_count(const struct ticks *ticks) {
+#if TICKS_HAVE_COUNTER
+    uint64_t passed = __rdtsc() - ticks->tick;
+    if (__builtin_expect(passed < ticks->window, 1))
+        return ticks->nanoseconds + (passed * ticks->rate >> 32);
+#else
+    (void)ticks;
+#endif
+    return 0;
+}
+
 /* Nanoseconds of CLOCK_MONOTONIC; in one thread it never goes back. */
 static inline uint64_t ticks_now(struct ticks *ticks) {
-#if TICKS_HAVE_COUNTER
-    if (__builtin_expect(ticks->window != 0, 1)) {
-        uint64_t passed = __rdtsc() - ticks->tick;
-        if (__builtin_expect(passed < ticks->window, 1))
-            return ticks->nanoseconds + (passed * ticks->rate >> 32);
-    }
-#endif
-    return ticks_set(ticks);
+    uint64_t now = ticks->window ? ticks_count(ticks) : 0;
+    return __builtin_expect(now != 0, 1) ? now : ticks_set(ticks);
 }
 
 #endif

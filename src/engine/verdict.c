@@ -8,7 +8,7 @@
 #include "verdict.h"
 
 #include "dead_stores.h"
-#include "plan.h"
+#include "quick.h"
 
 #include <sched.h>
 
@@ -122,6 +122,16 @@ uint32_t verdict_candidates(const struct engine *engine, const struct probe_info
 
 /* ---- Lists of clauses ---- */
 
+static void fill_list(struct ready_list *list, const struct probe_info *probe, const struct ready *ready,
+                      uint32_t count) {
+    list->probe = probe;
+    list->activity = probe->activity;
+    list->count = count;
+    if (count)
+        memcpy(list->items, ready, count * sizeof *ready);
+    list->run = quick_runner(list);
+}
+
 /* The list of a probe with these clauses, which many code objects share. NULL: no memory. */
 static const struct ready_list *share_list(struct engine *engine, struct probe_info *probe,
                                            const struct ready *ready, uint32_t count) {
@@ -133,9 +143,7 @@ static const struct ready_list *share_list(struct engine *engine, struct probe_i
     struct ready_list *list = engine_memory(engine, sizeof *list + bytes);
     if (!list)
         return NULL;
-    list->count = count;
-    if (count)
-        memcpy(list->items, ready, bytes);
+    fill_list(list, probe, ready, count);
     list->next = probe->lists;
     probe->lists = list;
     return list;
@@ -272,7 +280,7 @@ static bool decide_clause(struct engine *engine, const struct probe_info *probe,
 static const struct ready_list *decide(struct engine *engine, struct probe_info *probe,
                                        struct engine_code *code, const struct engine_event *event) {
     struct ready *ready = engine->decider->candidates;
-    bool planned = false, is_plain = true, is_dead = true;
+    bool planned = false, is_dead = true;
     uint32_t count = 0;
     for (uint32_t i = 0; i < probe->candidates; i++) {
         if (!matches_names(engine, &engine->enablings[probe->enablings[i]], event) ||
@@ -281,7 +289,6 @@ static const struct ready_list *decide(struct engine *engine, struct probe_info 
         is_dead = is_dead && is_dead_store(engine, ready[count].clause);
         plan_clause(engine, probe, code, event, &ready[count]);
         planned = planned || ready[count].plan;
-        is_plain = is_plain && ready[count].plan && ready[count].plan->is_plain;
         count++;
     }
     if (is_dead)
@@ -289,11 +296,8 @@ static const struct ready_list *decide(struct engine *engine, struct probe_info 
     if (!planned || is_dead)
         return share_list(engine, probe, ready, count);
     struct ready_list *list = more_code_memory(engine, code, sizeof *list + count * sizeof *ready);
-    if (list) {
-        list->count = count;
-        list->is_plain = is_plain;
-        memcpy(list->items, ready, count * sizeof *ready);
-    }
+    if (list)
+        fill_list(list, probe, ready, count);
     return list;
 }
 

@@ -103,38 +103,31 @@ static void string_release(const char *text) {
     free(string);
 }
 
-/* ---- Lines: PyCode_Addr2Line is linear in the instruction's place on 3.11 - 3.13 ---- */
-
-struct line_cache {
-    unsigned capacity; /* of slots: a power of two */
-    unsigned count;
-    struct {
-        int instruction; /* byte offset + 1; 0: free */
-        int line;
-    } slots[];
-};
+/* ---- Lines ---- */
 
 static unsigned line_slot(const struct line_cache *cache, int instruction) {
-    unsigned slot = ((unsigned)instruction * 2654435761u >> 8) & (cache->capacity - 1);
-    while (cache->slots[slot].instruction && cache->slots[slot].instruction != instruction + 1)
-        slot = (slot + 1) & (cache->capacity - 1);
-    return slot;
+    unsigned slot = line_cache_first(cache, instruction);
+    for (;; slot = (slot + 1) & cache->mask) {
+        int there = __atomic_load_n(&cache->slots[slot].instruction, __ATOMIC_ACQUIRE);
+        if (!there || there == instruction + 1)
+            return slot;
+    }
 }
 
 static void line_cache_add(struct line_cache *cache, int instruction, int line) {
     unsigned slot = line_slot(cache, instruction);
-    cache->slots[slot].instruction = instruction + 1;
     cache->slots[slot].line = line;
+    __atomic_store_n(&cache->slots[slot].instruction, instruction + 1, __ATOMIC_RELEASE);
     cache->count++;
 }
 
 static struct line_cache *line_cache_grow(const struct line_cache *old) {
-    unsigned capacity = old ? old->capacity * 4 : 4;
+    unsigned old_capacity = old ? old->mask + 1 : 0, capacity = old ? old_capacity * 4 : 4;
     struct line_cache *cache = calloc(1, sizeof *cache + capacity * sizeof cache->slots[0]);
     if (!cache)
         return NULL;
-    cache->capacity = capacity;
-    for (unsigned i = 0; old && i < old->capacity; i++)
+    cache->mask = capacity - 1;
+    for (unsigned i = 0; i < old_capacity; i++)
         if (old->slots[i].instruction)
             line_cache_add(cache, old->slots[i].instruction - 1, old->slots[i].line);
     return cache;
@@ -145,7 +138,7 @@ static __attribute__((noinline)) int line_work_out(struct code_record *record, P
     int line = PyCode_Addr2Line(code, instruction);
     LOCK();
     struct line_cache *cache = record->lines;
-    if (!cache || (cache->count + 1) * 4 > cache->capacity * 3) {
+    if (!cache || (cache->count + 1) * 4 > (cache->mask + 1) * 3) {
         struct line_cache *larger = line_cache_grow(cache);
         if (larger) {
             record->lines = larger;
@@ -273,6 +266,8 @@ static bool id_take(struct code_record *record) {
     record->id = records.free;
     records.free = (uint32_t)(records.entries[record->id] >> 1);
     records.entries[record->id] = (uintptr_t)record;
+    record->start.fired = (struct engine_event){PROBE_FUNCTION_ENTRY, record->id, record->file, record->func,
+                                                record->start.arguments};
     return true;
 }
 
@@ -361,6 +356,12 @@ struct code_record *code_record_make(PyCodeObject *code, Py_ssize_t extra_index,
             .code = code,
         };
         undecide(record);
+        record->start = (struct event){
+            .code = record,
+            .arguments = {(uintptr_t)record->file, (uintptr_t)record->func, (uintptr_t)record->entry_line,
+                          (uintptr_t)record->qualname},
+            .frame_absent = true,
+        };
         record->is_init = record->func && strcmp(record->func, "__init__") == 0;
         struct code_record *other = code_record(code, extra_index); /* made by another thread meanwhile? */
         bool failed = !other && (!id_take(record) || compat_set_code_extra(code, extra_index, record) < 0);

@@ -10,7 +10,15 @@
 #include "compat.h"
 #include "hooks.h"
 
-struct line_cache; /* code.c */
+/* Lines of instructions, as PyCode_Addr2Line is linear in the instruction's place on 3.11 - 3.13. */
+struct line_cache {
+    unsigned mask;  /* of slots, whose number is a power of two, less one */
+    unsigned count; /* of those in use */
+    struct {
+        int instruction; /* atomic: byte offset + 1, written last; 0: free */
+        int line;
+    } slots[];
+};
 
 /* Set in `wanted`, with all probes, of a record that the listener has not been asked about. */
 #define CODE_UNDECIDED ((probe_set)1 << 31)
@@ -27,6 +35,7 @@ struct code_record {
     bool watched;             /* monitoring.c: has events of its own; code of the main interpreter */
     bool monitored;           /* monitoring.c: may have been instrumented; likewise */
     struct line_cache *lines; /* lines of instructions asked for so far; owned */
+    struct event start;       /* function-entry of a call that begins, told before its frame is there */
 };
 
 /* GIL. The co_extra index of the running interpreter, made when first asked for; -1 if it has none left. */
@@ -52,8 +61,23 @@ void code_undecide_all(void);
 struct code_record *code_next_watched(uint32_t id);
 struct code_record *code_next_monitored(uint32_t id);
 
+static inline unsigned line_cache_first(const struct line_cache *cache, int instruction) {
+    return ((unsigned)instruction * 2654435761u >> 8) & cache->mask;
+}
+
 /* GIL. The line of the instruction at a byte offset; each is worked out once. */
 int code_line(struct code_record *record, PyCodeObject *code, int instruction);
+
+/* GIL. The same, if it is where it is looked for first. False: ask code_line_or_entry. */
+static inline bool code_line_is_at_hand(const struct code_record *record, int instruction, int *line) {
+    const struct line_cache *cache = record->lines;
+    if (!cache || instruction < 0)
+        return false;
+    unsigned slot = line_cache_first(cache, instruction);
+    bool found = __atomic_load_n(&cache->slots[slot].instruction, __ATOMIC_ACQUIRE) == instruction + 1;
+    *line = cache->slots[slot].line;
+    return found;
+}
 
 /* GIL. The same for a negative offset, which stands for the code object's start. */
 static inline int code_line_or_entry(struct code_record *record, PyCodeObject *code, int instruction) {

@@ -615,7 +615,7 @@ static inline bool compat_running_frame_is_inlined(PyThreadState *tstate) {
  */
 static inline int compat_c_recursion_of(PyCodeObject *code) {
 #if COMPAT_C_RECURSION_LIMIT
-    return code->co_flags & (CO_GENERATOR | CO_COROUTINE) ? 3 : 2;
+    return __builtin_expect(code->co_flags & (CO_GENERATOR | CO_COROUTINE), 0) ? 3 : 2;
 #else
     (void)code;
     return 0;

@@ -53,22 +53,27 @@ enum event_frame {
     EVENT_FRAME_NONE,   /* of another event: the thread has no GIL, and so no stack to look at */
 };
 
-/* Pass an event to the listener. Inline for those of functions, which come by the million. */
-static inline __attribute__((always_inline)) void event_tell_here(enum probe probe,
-                                                                  const struct code_record *code,
-                                                                  enum event_frame frame, uintptr_t a,
-                                                                  uintptr_t b, uintptr_t c, uintptr_t d) {
-    const struct listener *listener = events.listener;
-    if (__builtin_expect(!listener, 0))
-        return;
-    struct event event = {.code = code,
-                          .frame_absent = frame == EVENT_FRAME_ABSENT,
-                          .stackless = frame == EVENT_FRAME_NONE,
-                          .arguments = {a, b, c, d}};
-    listener->fire(listener->context, probe, &event);
-}
+/* Pass an event to the listener. */
 void event_tell(enum probe probe, const struct code_record *code, enum event_frame frame, uintptr_t a,
                 uintptr_t b, uintptr_t c, uintptr_t d);
+
+static inline void event_pass(enum probe probe, const struct event *event) {
+    const struct listener *listener = events.listener;
+    if (__builtin_expect(listener != NULL, 1))
+        listener->fire(listener->context, probe, event);
+}
+
+/* The same as event_tell for PROBES_OF_CODE, inline, as they come by the million. `d` is the qualified name,
+ * or 0. */
+static inline __attribute__((always_inline)) void event_tell_of(enum probe probe,
+                                                                const struct code_record *code, int line,
+                                                                enum event_frame frame, uintptr_t d) {
+    struct event event = {.fired = {probe, code->id, code->file, code->func, event.arguments},
+                          .code = code,
+                          .frame_absent = frame == EVENT_FRAME_ABSENT,
+                          .arguments = {(uintptr_t)code->file, (uintptr_t)code->func, (uintptr_t)line, d}};
+    event_pass(probe, &event);
+}
 
 #define EVENT_FIRE_ON(PROBE, site_call, code, frame, a, b, c, d)                                             \
     do {                                                                                                     \
@@ -81,29 +86,46 @@ void event_tell(enum probe probe, const struct code_record *code, enum event_fra
 #define EVENT_FIRE(PROBE, site_call, code, a, b, c, d)                                                       \
     EVENT_FIRE_ON(PROBE, site_call, code, EVENT_FRAME_RUNS, a, b, c, d)
 
-/* The same for PROBES_OF_CODE. */
-#define EVENT_FIRE_OF(PROBE, site_call, code, frame, a, b, c, d)                                             \
+/* One of PROBES_OF_CODE, for a tracer of the system and for the listener, which may have to be asked first.
+ */
+void event_fire_to_all(enum probe probe, struct code_record *code, int line, enum event_frame frame);
+
+/* The same, quickly where it is for the one or the other alone: `told` passes it to the listener. Then
+   nothing is done after the call. */
+#define EVENT_FIRE_OF(PROBE, site_call, told, code, line, frame)                                             \
     do {                                                                                                     \
-        if (events.usdt & PROBE_BIT(PROBE))                                                                  \
+        bool listened = (events.listened & PROBE_BIT(PROBE)) != 0;                                           \
+        probe_set verdict = __atomic_load_n(&(code)->wanted, __ATOMIC_RELAXED);                              \
+        if (listened && ((verdict & CODE_UNDECIDED) || (events.usdt & PROBE_BIT(PROBE))))                    \
+            event_fire_to_all(PROBE, code, line, frame);                                                     \
+        else if (listened && (verdict & PROBE_BIT(PROBE)))                                                   \
+            told;                                                                                            \
+        else if (events.usdt & PROBE_BIT(PROBE))                                                             \
             site_call;                                                                                       \
-        if ((events.listened & PROBE_BIT(PROBE)) && event_wanted_of(code, PROBE_BIT(PROBE)))                 \
-            event_tell_here(PROBE, code, frame, (uintptr_t)(a), (uintptr_t)(b), (uintptr_t)(c),              \
-                            (uintptr_t)(d));                                                                 \
     } while (0)
 
 static inline void event_function_entry(struct code_record *code, int line, enum event_frame frame) {
     EVENT_FIRE_OF(PROBE_FUNCTION_ENTRY, python_function_entry(code->file, code->func, line, code->qualname),
-                  code, frame, code->file, code->func, line, code->qualname);
+                  event_tell_of(PROBE_FUNCTION_ENTRY, code, line, frame, (uintptr_t)code->qualname), code,
+                  line, frame);
+}
+
+/* The function starts, and its frame is not there yet: its record has the event ready. */
+static inline void event_function_start(struct code_record *code) {
+    EVENT_FIRE_OF(PROBE_FUNCTION_ENTRY,
+                  python_function_entry(code->file, code->func, code->entry_line, code->qualname),
+                  event_pass(PROBE_FUNCTION_ENTRY, &code->start), code, code->entry_line, EVENT_FRAME_ABSENT);
 }
 
 static inline void event_function_return(struct code_record *code, int line, enum event_frame frame) {
     EVENT_FIRE_OF(PROBE_FUNCTION_RETURN, python_function_return(code->file, code->func, line, code->qualname),
-                  code, frame, code->file, code->func, line, code->qualname);
+                  event_tell_of(PROBE_FUNCTION_RETURN, code, line, frame, (uintptr_t)code->qualname), code,
+                  line, frame);
 }
 
 static inline void event_line(struct code_record *code, int line) {
-    EVENT_FIRE_OF(PROBE_LINE, python_line(code->file, code->func, line), code, EVENT_FRAME_RUNS, code->file,
-                  code->func, line, 0);
+    EVENT_FIRE_OF(PROBE_LINE, python_line(code->file, code->func, line),
+                  event_tell_of(PROBE_LINE, code, line, EVENT_FRAME_RUNS, 0), code, line, EVENT_FRAME_RUNS);
 }
 
 static inline void event_gc_start(int generation) {

@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#define LIKELY(condition) __builtin_expect(!!(condition), 1)
 #define UNLIKELY(condition) __builtin_expect(!!(condition), 0)
 
 /* The part of the stack that a hooked call leaves alone, see room_for_hooks. */
@@ -48,9 +49,11 @@ static inline int c_recursion_lend(struct thread *thread, PyThreadState *tstate,
 static inline void c_recursion_take_back(struct thread *thread, PyThreadState *tstate, int units) {
     if (!COMPAT_C_RECURSION_LIMIT)
         return;
-    if (UNLIKELY(units > thread->lent))
-        units = thread->lent;
     thread->lent -= units;
+    if (UNLIKELY(thread->lent < 0)) {
+        units += thread->lent;
+        thread->lent = 0;
+    }
     compat_c_recursion_add(tstate, -units);
 }
 
@@ -215,10 +218,18 @@ static int leaving_end(struct leaving *leaving) {
 
 /* ---- The fast way ---- */
 
+static __attribute__((noinline)) void fire_return_at(struct code_record *record, PyCodeObject *code,
+                                                     int instruction) {
+    event_function_return(record, code_line_or_entry(record, code, instruction), EVENT_FRAME_ABSENT);
+}
+
 static __attribute__((noinline)) void fire_return(struct code_record *record, PyCodeObject *code,
                                                   const compat_frame *frame) {
-    event_function_return(record, code_line_or_entry(record, code, compat_frame_instruction(frame, code)),
-                          EVENT_FRAME_ABSENT);
+    int line, instruction = compat_frame_instruction(frame, code);
+    if (LIKELY(code_line_is_at_hand(record, instruction, &line)))
+        event_function_return(record, line, EVENT_FRAME_ABSENT);
+    else
+        fire_return_at(record, code, instruction);
 }
 
 static __attribute__((noinline)) PyObject *evaluate_vanishing(COMPAT_EVALUATOR_PARAMETERS,
@@ -232,12 +243,18 @@ static __attribute__((noinline)) PyObject *evaluate_vanishing(COMPAT_EVALUATOR_P
     return result;
 }
 
+static __attribute__((noinline)) void fire_resumption(struct code_record *record, PyCodeObject *code,
+                                                      compat_frame *frame) {
+    int line = code_line_or_entry(record, code, compat_frame_instruction(frame, code));
+    event_function_entry(record, line, EVENT_FRAME_ABSENT);
+}
+
 static __attribute__((noinline)) void fire_entry(struct code_record *record, PyCodeObject *code,
                                                  compat_frame *frame, int throwflag) {
-    int line = compat_frame_is_fresh(frame, throwflag)
-                   ? record->entry_line
-                   : code_line_or_entry(record, code, compat_frame_instruction(frame, code));
-    event_function_entry(record, line, EVENT_FRAME_ABSENT);
+    if (LIKELY(compat_frame_is_fresh(frame, throwflag)))
+        event_function_start(record);
+    else
+        fire_resumption(record, code, frame);
 }
 
 /* `record` is that of the frame's code, or NULL if it has none yet. Out of line, so that a call that nobody
@@ -257,7 +274,7 @@ static __attribute__((noinline)) PyObject *evaluate_and_fire(COMPAT_EVALUATOR_PA
     }
     int lent = c_recursion_lend(thread, running, code);
     PyObject *result;
-    if (event_function_is_idle(record)) {
+    if (UNLIKELY(event_function_is_idle(record))) {
         result = _PyEval_EvalFrameDefault(COMPAT_EVALUATOR_ARGUMENTS);
         c_recursion_take_back(thread, running, lent);
         return result;

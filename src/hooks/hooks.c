@@ -59,7 +59,26 @@ void event_drop(enum probe probe) {
 
 void event_tell(enum probe probe, const struct code_record *code, enum event_frame frame, uintptr_t a,
                 uintptr_t b, uintptr_t c, uintptr_t d) {
-    event_tell_here(probe, code, frame, a, b, c, d);
+    struct event event = {.code = code,
+                          .frame_absent = frame == EVENT_FRAME_ABSENT,
+                          .stackless = frame == EVENT_FRAME_NONE,
+                          .arguments = {a, b, c, d}};
+    event_pass(probe, &event);
+}
+
+void event_fire_to_all(enum probe probe, struct code_record *code, int line, enum event_frame frame) {
+    probe_set bit = PROBE_BIT(probe);
+    uintptr_t qualname = probe == PROBE_LINE ? 0 : (uintptr_t)code->qualname;
+    if (events.usdt & bit) {
+        if (probe == PROBE_FUNCTION_ENTRY)
+            python_function_entry(code->file, code->func, line, code->qualname);
+        else if (probe == PROBE_FUNCTION_RETURN)
+            python_function_return(code->file, code->func, line, code->qualname);
+        else
+            python_line(code->file, code->func, line);
+    }
+    if ((events.listened & bit) && event_wanted_of(code, bit))
+        event_tell_of(probe, code, line, frame, qualname);
 }
 
 probe_set event_decide(struct code_record *code) {

@@ -7,6 +7,7 @@
 #ifndef CATPROBE_HOOKS_H
 #define CATPROBE_HOOKS_H
 
+#include "engine/event.h"
 #include "probes.h"
 
 #include <stdbool.h>
@@ -37,7 +38,8 @@ enum { EVENT_ARGUMENTS = 10 }; /* as many as D has: arg0 to arg9 */
 
 /* One firing of a probe, for the listener. */
 struct event {
-    const struct code_record *code;      /* of the function at hand, or NULL; borrowed for the call: code.h */
+    struct engine_event fired;      /* of a function for its own sake: with its id, names and `arguments` */
+    const struct code_record *code; /* of the function at hand, or NULL; borrowed for the call: code.h */
     uint64_t arguments[EVENT_ARGUMENTS]; /* as in python.d, the rest 0: strings by address, integers
                                             sign-extended */
     bool frame_absent; /* of an entry or a return: the function's frame is not on the Python stack;

@@ -30,6 +30,7 @@ struct assembler {
     uint32_t integer_count, instruction_count, variable_count, kind_count, aggregation_count, field_count,
         action_count, clause_count;
     int64_t options[OPTION_COUNT];
+    bool without_cpu; /* the program does not want it */
 
     struct program_header *program; /* by assembler_finish */
     struct arena *arena;            /* by assembler_run */
@@ -169,7 +170,7 @@ static inline void assembler_finish(struct assembler *as) {
     uint32_t at = sizeof *program;
     memcpy(program->magic, "catD", 4);
     program->version = PROGRAM_VERSION;
-    program->flags = PROGRAM_WANTS_CPU;
+    program->flags = as->without_cpu ? 0 : PROGRAM_WANTS_CPU;
     memcpy(program->options, as->options, sizeof as->options);
 #define PUT(id, array, count) at = assembler_put(bytes, at, &sections[id], array, count, sizeof *(array))
     PUT(SECTION_STRINGS, as->strings, as->string_size);

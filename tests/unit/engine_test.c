@@ -874,6 +874,113 @@ static void test_policies(int64_t policy) {
     assembler_close(&as);
 }
 
+/* `trace(arg2)` alone at a probe has a way of its own. */
+static void fire_with(int64_t arg2) {
+    const uint64_t arguments[10] = {(uintptr_t) "/tmp/dir/demo.py", (uintptr_t) "func", (uint64_t)arg2};
+    engine_fire(as.thread, &(struct engine_event){.probe = PROBE_ENTRY,
+                                                  .code_id = 1,
+                                                  .file = "/tmp/dir/demo.py",
+                                                  .function = "func",
+                                                  .arguments = arguments});
+}
+
+static void trace_alone(int64_t policy, bool wants_cpu, uint64_t bufsize) {
+    assembler_begin(&as);
+    as.options[OPTION_BUFPOLICY] = policy;
+    as.options[OPTION_BUFSIZE] = (int64_t)bufsize;
+    as.without_cpu = !wants_cpu;
+    clause(&as, "function-entry", CLAUSE_RECORDS);
+    op(&as, OP_BUILTIN, 1, 0, 0, BUILTIN_ARG2);
+    emit_integer(&as, 1);
+    end(&as);
+    assembler_run(&as);
+    fire_with(-1); /* not active yet */
+    arena_advance(as.arena, ARENA_ACTIVE);
+}
+
+/* Its records are those of every other way. */
+static void test_trace_alone(bool wants_cpu) {
+    enum { TIMES = 1000, SIZE = sizeof(struct arena_record) + 8 };
+    trace_alone(0, wants_cpu, 1 << 20);
+    for (int i = 0; i < TIMES; i++)
+        fire_with(i);
+    arena_advance(as.arena, ARENA_EXITING);
+    fire_with(TIMES);
+    const struct arena_slot *slot = arena_slot(as.arena, 0);
+    CHECK(slot->written == (uint64_t)TIMES * SIZE);
+    uint64_t latest = 0;
+    int64_t next = 0;
+    uint32_t index = slot->first_record_chunk;
+    for (const struct arena_chunk *chunk; (chunk = arena_chunk(as.arena, index)); index = chunk->next) {
+        for (uint32_t at = 0; at < chunk->used; at += SIZE, next++) {
+            struct arena_record head;
+            int64_t value;
+            memcpy(&head, (const char *)(chunk + 1) + at, sizeof head);
+            memcpy(&value, (const char *)(chunk + 1) + at + sizeof head, sizeof value);
+            CHECK(value == next && head.size == SIZE && head.enabling == 0);
+            CHECK(head.pid == assembler_host.pid && head.tid == slot->tid);
+            CHECK(head.probe == assembler_probes[PROBE_ENTRY].id && (wants_cpu || head.cpu == 0));
+            CHECK(head.timestamp >= latest && head.timestamp > 0);
+            latest = head.timestamp;
+        }
+    }
+    CHECK(next == TIMES);
+    assembler_close(&as);
+}
+
+static void test_trace_alone_policies(void) {
+    enum { SIZE = sizeof(struct arena_record) + 8, FIT = 4096 / SIZE };
+    char text[1 << 16];
+    trace_alone(0, false, 4096);
+    for (int i = 0; i < FIT + 3; i++)
+        fire_with(i);
+    struct arena_slot *slot = arena_slot(as.arena, 0);
+    CHECK(slot->written == FIT * SIZE && slot->drops[DROP_PRINCIPAL] == 3);
+    __atomic_store_n(&slot->consumed, slot->written, __ATOMIC_RELEASE);
+    fire_with(0);
+    CHECK(slot->written == (FIT + 1) * SIZE && slot->drops[DROP_PRINCIPAL] == 3);
+    assembler_close(&as);
+    for (int64_t policy = 1; policy <= 2; policy++) {
+        bool ring = policy == 2;
+        trace_alone(policy, false, 16384);
+        for (int i = 1; i <= 2000; i++)
+            fire_with(i);
+        assembler_read(&as, text, sizeof text);
+        CHECK(!strstr(text, "drop"));
+        CHECK((strncmp(text, "0: 1\n", 5) == 0) == !ring);
+        CHECK((strstr(text, "0: 2000\n") != NULL) == ring);
+        CHECK(as.arena->header->filled == !ring);
+        assembler_close(&as);
+    }
+}
+
+/* So has `@ = count()`. */
+static void test_count_alone(void) {
+    assembler_begin(&as);
+    int32_t count = aggregation(&as, AGGREGATING_COUNT, "s", NULL);
+    clause(&as, "function-entry", 0);
+    set_string(&as, 1, "key");
+    op(&as, OP_AGGREGATE, 0, 1, 1, count);
+    end(&as);
+    assembler_run(&as);
+    fire_with(0);
+    const struct arena_slot *slot = arena_slot(as.arena, 0);
+    CHECK(slot->aggregation_bytes == 0);
+    arena_advance(as.arena, ARENA_ACTIVE);
+    for (int i = 0; i < 200; i++)
+        fire_with(i);
+    const struct arena_chunk *chunk = arena_chunk(as.arena, slot->first_aggregation_chunk);
+    const struct arena_aggregate *entry = (const struct arena_aggregate *)(const void *)(chunk + 1);
+    CHECK(entry->data[0] == 200);
+    as.arena->generations[count]++; /* clear(), or trunc() */
+    fire_with(0);
+    CHECK(entry->data[0] == 1);
+    arena_advance(as.arena, ARENA_EXITING);
+    fire_with(0);
+    CHECK(entry->data[0] == 1);
+    assembler_close(&as);
+}
+
 static void test_maxmem(void) {
     char text[1 << 20];
     assembler_begin(&as);
@@ -1523,7 +1630,9 @@ static void random_quick_instruction(const struct things *things, uint32_t left)
         break;
     case 6: /* variable++, with the old or the new value at hand */
         op(&as, OP_LOAD, i, 0, 0, variable);
-        op(&as, OP_ADD_NUMBER, k, i, 0, 1);
+        op(&as, OP_ADD_NUMBER, k, i, 0, random_below(4) ? 1 : INT32_MAX);
+        if (random_below(2)) /* of an int */
+            op(&as, OP_EXTEND, k, k, 0, 32);
         op(&as, OP_STORE, 0, k, 0, variable);
         break;
     case 7:
@@ -1552,7 +1661,7 @@ static void random_quick_instruction(const struct things *things, uint32_t left)
 /* No jump goes into the middle of what one case above makes, or this would be no program: all are of one
    instruction but for those that the verifier looks at as a whole. */
 static void random_clause(const struct things *things, bool is_quick) {
-    enum { LENGTH = 40, MOST = 3 };
+    enum { LENGTH = 40, MOST = 4 };
     clause(&as, "function-entry", CLAUSE_RECORDS);
     uint32_t begin = as.instruction_count;
     landed = 0;
@@ -1683,6 +1792,10 @@ int main(int count, char **arguments) {
     test_bufsize();
     test_policies(1);
     test_policies(2);
+    test_trace_alone(false);
+    test_trace_alone(true);
+    test_trace_alone_policies();
+    test_count_alone();
     test_maxmem();
     test_speculations();
     test_speculation_of_two();
