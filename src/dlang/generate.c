@@ -791,7 +791,7 @@ static unsigned generate_dynamic(struct generator *generator, struct node *node)
                  "expression cannot evaluate to result of dynamic type");
 }
 
-/* As a whole only where nothing is done with it, for cook.c refuses the rest: curpsinfo; (void)xlate <t *> (p); */
+/* As a whole only where nothing is done with it, as cook.c refuses the rest: curpsinfo; xlate <t *> (p); */
 static unsigned generate_translation(struct generator *generator, struct node *node) {
     if (node->left)
         return generate_value(generator, node->left);
