@@ -34,25 +34,15 @@ static uint64_t reads(const struct engine *engine, uint32_t first) {
     uint32_t last = first; /* the farthest that a way leads to */
     for (uint32_t i = first; i <= last; i++) {
         const struct program_instruction *at = &engine->instructions[i];
-        uint32_t next = i + 1;
         switch (at->op) {
-        case OP_END:
-        case OP_SKIP:
-            continue;
-        case OP_JUMP:
-        case OP_JUMP_IF:
-        case OP_JUMP_UNLESS:
-            next += (uint32_t)at->immediate;
-            break;
         case OP_LOAD:
         case OP_LOAD_KEYED:
         case OP_STORE_KEYED:
         case OP_ADDRESS:
         case OP_ADDRESS_KEYED:
             read |= bit_of(at->immediate);
-            break;
         }
-        last = last < next ? next : last;
+        last = verdict_farthest(at, i, last);
     }
     return read;
 }

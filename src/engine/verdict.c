@@ -437,15 +437,6 @@ static bool scan_decide(const struct engine *engine, uint32_t first, uint16_t *a
     for (uint32_t i = first; i < count && i <= last; i++) {
         const struct program_instruction *instruction = &engine->instructions[i];
         switch (instruction->op) {
-        case OP_END:
-        case OP_SKIP:
-            continue;
-        case OP_JUMP:
-        case OP_JUMP_IF:
-        case OP_JUMP_UNLESS:
-            if (last < i + 1 + (uint32_t)instruction->immediate)
-                last = i + 1 + (uint32_t)instruction->immediate;
-            break;
         case OP_BUILTIN:
             switch (instruction->immediate) {
             case BUILTIN_ID:
@@ -485,8 +476,7 @@ static bool scan_decide(const struct engine *engine, uint32_t first, uint16_t *a
         case OP_SPECULATE:
             return false;
         }
-        if (instruction->op != OP_JUMP && instruction->op != OP_FAIL && last < i + 1)
-            last = i + 1;
+        last = verdict_farthest(instruction, i, last);
     }
     return true;
 }

@@ -43,6 +43,22 @@ const struct ready_list *verdict_decide(struct engine *engine, const struct engi
 uint32_t verdict_candidates(const struct engine *engine, const struct probe_info *probe,
                             const struct engine_event *event, struct ready *ready);
 
+/* The last instruction that can be reached, once number i has been run: `last` was it before. */
+static inline uint32_t verdict_farthest(const struct program_instruction *at, uint32_t i, uint32_t last) {
+    uint32_t next = i + 1;
+    switch (at->op) {
+    case OP_END:
+    case OP_SKIP:
+    case OP_FAIL:
+        return last;
+    case OP_JUMP:
+    case OP_JUMP_IF:
+    case OP_JUMP_UNLESS:
+        next += (uint32_t)at->immediate;
+    }
+    return last < next ? next : last;
+}
+
 /* Does the description name neither a module nor a function? */
 bool verdict_is_for_all(const struct engine *engine, const struct program_enabling *enabling);
 
