@@ -258,6 +258,7 @@ void aggregations_harvest(struct aggregations *aggregations, uint32_t slot) {
 
 static void raise_generation(struct aggregations *aggregations, uint32_t id) {
     __atomic_fetch_add(&aggregations->arena->generations[id], 1, __ATOMIC_ACQ_REL);
+    __atomic_fetch_add(&aggregations->arena->header->raised, 1, __ATOMIC_RELEASE);
 }
 
 void aggregations_clear(struct aggregations *aggregations, uint32_t id) {

@@ -255,13 +255,25 @@ bool aggregate(struct engine_thread *thread, uint32_t aggregation, struct value 
     return true;
 }
 
+/* The group of a site; empty where it was another's, or where the generation of one may have been raised. */
+static struct known_group *known_group(struct engine_thread *thread, uint32_t site) {
+    const struct ready *ready = thread->ready;
+    uint64_t known = ready->known + site / GROUP_SITES;
+    uint32_t raised = __atomic_load_n(&thread->header->raised, __ATOMIC_ACQUIRE);
+    struct known_group *group = (struct known_group *)((char *)thread + ready->known_at) + site / GROUP_SITES;
+    if (group->known != known || group->raised != raised)
+        *group = (struct known_group){.known = known, .raised = raised};
+    return group;
+}
+
 bool aggregate_known(struct engine_thread *thread, uint32_t site, struct value *values) {
     const struct engine *engine = thread->engine;
     const struct ready *ready = thread->ready;
     const struct plan_site *where = &ready->plan->sites[site];
-    struct known_site *known = (struct known_site *)((char *)thread + ready->known_at) + site;
-    if (known->known == ready->known) {
-        change(engine, known->entry, where->aggregation, values);
+    struct known_group *group = known_group(thread, site);
+    struct arena_aggregate **known = &group->entries[site % GROUP_SITES];
+    if (*known) {
+        change(engine, *known, where->aggregation, values);
         return true;
     }
     struct value key_values[PROGRAM_KEYS_MAX];
@@ -270,8 +282,6 @@ bool aggregate_known(struct engine_thread *thread, uint32_t site, struct value *
         key_values[i] = ready->pool[where->first_key + i];
     if (!keys_prepare(&keys))
         return thread_fail(thread, FAULT_BAD_ADDRESS, 0);
-    struct arena_aggregate *entry = take(thread, where->aggregation, &keys, values);
-    if (entry)
-        *known = (struct known_site){ready->known, entry, &engine->arena->generations[where->aggregation]};
+    *known = take(thread, where->aggregation, &keys, values);
     return true;
 }

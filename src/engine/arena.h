@@ -29,7 +29,7 @@
 #define ARENA_MAGIC "catA"
 
 enum {
-    ARENA_VERSION = 2,
+    ARENA_VERSION = 3,
     ARENA_NO_CHUNK = 0, /* chunk indices start at 1 */
     ARENA_CHUNK_MAX = 1 << 20,
     ARENA_SPECULATIONS_MAX = 1024,
@@ -62,6 +62,7 @@ struct arena_header {
     uint32_t free_hint;       /* atomic: where to look first for a free chunk */
     uint32_t filled;          /* atomic: 1: with bufpolicy fill, a thread's buffer is full: time to stop */
     uint32_t slots_used;      /* atomic: slots from there on were never taken */
+    uint32_t raised;          /* atomic: grows after each change of a generation */
 };
 
 /* One for each thread state. Owned by the process `owner` while that is not 0. Followed by one

@@ -192,7 +192,7 @@ struct engine_thread *thread_make(struct engine *engine, uint32_t slot) {
         engine->layouts[SCOPE_CLAUSE].size,
         engine->numbers_count * sizeof(struct store_numbers),
         engine->numbers_count * (uint64_t)STORE_NUMBERS * sizeof(int64_t),
-        (KNOWN_SITES + PLAN_SITES_MAX) * sizeof(struct known_site),
+        (KNOWN_GROUPS + GROUPS_MAX) * sizeof(struct known_group),
         sizeof(struct text) + engine->strsize + 1ULL,
         engine->scratchsize,
         strings,
@@ -221,7 +221,10 @@ struct engine_thread *thread_make(struct engine *engine, uint32_t slot) {
     thread->numbers = (struct store_numbers *)parts[5];
     for (uint32_t i = 0; i < engine->numbers_count; i++)
         thread->numbers[i].numbers = (int64_t *)parts[6] + (uint64_t)i * STORE_NUMBERS;
-    thread->known = (struct known_site *)parts[7];
+    for (uint32_t i = 0; i < program_count(program, SECTION_VARIABLES); i++)
+        if (engine->numbers_of[i] != STORE_NO_NUMBERS)
+            thread->numbers[engine->numbers_of[i]].variable = i;
+    thread->one = 1;
     thread->strtok_text = (struct text *)parts[8];
     thread->strtok_at = UINT32_MAX;
     thread->scratch = parts[9];
@@ -230,7 +233,7 @@ struct engine_thread *thread_make(struct engine *engine, uint32_t slot) {
     thread->stack_first = parts[11];
     thread->stack_end = parts[11] + STACKS_SIZE;
     thread->ticks.counter = engine->ticks_usable;
-    thread->activity = &engine->arena->header->activity;
+    thread->header = engine->arena->header;
     thread->origin.pid = engine->host.pid;
     thread->slot_index = slot;
     thread->slot = slot == UINT32_MAX ? NULL : arena_slot(engine->arena, slot);
@@ -435,7 +438,7 @@ static inline ALWAYS_INLINE void run_clause(struct engine_thread *thread, const 
     const struct program_instruction *at;
     make_ready(thread);
     if (ready->plan) {
-        quick_run(thread, ready, ready + 1);
+        quick_run(thread, ready, ready + 1, thread->probe->activity);
     } else {
         thread->ready = ready;
         if (!LIKELY(vm_run(thread, ready->code, &at)))

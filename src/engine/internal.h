@@ -23,10 +23,12 @@ enum {
     DEFERRED_SIZE = 64 << 10, /* bytes of records of ERROR clauses during BEGIN */
     COMMITS_MAX = 16,         /* commits in one clause */
     PLAN_REGISTERS = 256,     /* of a thread: the program's, and behind them those of plans */
-    KNOWN_SITES = 16384,      /* where a clause's sites begin, for some 3,000 functions; see known_site */
     PLAN_SITES_MAX = 64,      /* of a clause */
-    NUMBERS_MAX = 16,         /* self-> arrays with numbers */
-    ERROR_PROBE_ID = 3,       /* as -l lists it */
+    GROUP_SITES = 6,          /* of which a group knows the aggregations */
+    GROUPS_MAX = (PLAN_SITES_MAX + GROUP_SITES - 1) / GROUP_SITES,
+    KNOWN_GROUPS = 16384, /* where a clause's groups begin, for as many functions with one clause each */
+    NUMBERS_MAX = 16,     /* self-> arrays with numbers */
+    ERROR_PROBE_ID = 3,   /* as -l lists it */
 };
 
 struct plan;
@@ -41,15 +43,16 @@ struct ready {
     const struct plan *plan;               /* NULL: none */
     const struct value *pool;              /* its values for the code object */
     const struct quick_instruction *quick; /* of the plan */
-    uint64_t known;                        /* a number for its sites, never used again */
-    uint64_t known_at;                     /* where in a thread's state they are: bytes from its start */
+    uint64_t known;                        /* a number for its first group of sites, never used again */
+    uint64_t known_at;                     /* where in a thread's state that is: bytes from its start */
 };
 
-/* Where a thread's aggregation has the keys of a site for a code object. */
-struct known_site {
-    uint64_t known; /* of the clause; 0: none */
-    struct arena_aggregate *entry;
-    const uint32_t *generation; /* of the aggregation, in the arena */
+/* Where a thread's aggregations have the keys of some sites of a clause for a code object; a line of the
+   cache. */
+struct known_group {
+    uint64_t known;  /* the group's number; 0: of none */
+    uint32_t raised; /* the arena's: since then no aggregation has got another generation */
+    struct arena_aggregate *entries[GROUP_SITES]; /* NULL: not looked for yet */
 };
 
 struct ready_list;
@@ -63,6 +66,7 @@ struct ready_list {
     const struct probe_info *probe;
     enum arena_activity activity; /* of the probe */
     uint32_t count;
+    const struct ready *end; /* of the items */
     struct ready items[];
 };
 
@@ -187,8 +191,8 @@ struct engine_thread {
     int saved_errno;         /* of the program, at this firing */
     struct arena_slot *slot; /* NULL of the decider */
     uint64_t firings, spent;
-    struct ticks ticks;       /* the clock */
-    const uint32_t *activity; /* the arena's */
+    struct ticks ticks;                /* the clock */
+    const struct arena_header *header; /* the arena's */
     struct {
         uint32_t cpu, pid; /* 0, and the process: of the head of each record, but where the cpu is wanted */
     } origin;
@@ -233,8 +237,7 @@ struct engine_thread {
     uint32_t principal_chunks;
     struct aggregate_slot *index;
     uint32_t index_size, index_count; /* a power of two; used */
-    struct known_site *known;         /* [KNOWN_SITES + PLAN_SITES_MAX] */
-    int64_t zero;                     /* for who reads a 0 as he reads a variable; never written */
+    int64_t zero, one;                /* for who reads a number as he reads a variable; never written */
     struct store_numbers *numbers;    /* of the arrays that have them */
     struct store store;
     struct thread_speculation *speculations;

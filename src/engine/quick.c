@@ -46,15 +46,22 @@
     OPCODE(UNLESS_LESS_UNSIGNED, "-RR")                                                                      \
     OPCODE(UNLESS_LESS_EQUAL, "-RR")                                                                         \
     OPCODE(UNLESS_LESS_EQUAL_UNSIGNED, "-RR")                                                                \
-    OPCODE(LOAD_CELL, "W--")  /* a: enum variable_scope */                                                   \
-    OPCODE(STORE_CELL, "-R-") /* b: the same */                                                              \
+    OPCODE(LOAD_NUMBER_UNLESS, "WR-") /* LOAD_NUMBER, and a jump if it is 0 */                               \
+    OPCODE(LOAD_CELL, "W--")          /* a: enum variable_scope */                                           \
+    OPCODE(STORE_CELL, "-R-")         /* b: the same */                                                      \
     OPCODE(TIME, "W--")                                                                                      \
+    OPCODE(TIME_SINCE, "W-R")                                                                                \
     OPCODE(ARGUMENT, "W--")                                                                                  \
-    OPCODE(LOAD_NUMBER, "WR-")  /* b: the variable; immediate: its numbers */                                \
-    OPCODE(STORE_NUMBER, "RR-") /* the same */                                                               \
-    OPCODE(KNOWN, "U--")        /* b: the site; immediate: its place among those of the clause */            \
-    OPCODE(KNOWN_COUNT, "---")  /* the same */                                                               \
-    OPCODE(KNOWN_SUM, "R--")    /* the same */                                                               \
+    OPCODE(LOAD_NUMBER, "WR-")     /* b: where the numbers are; a: the key */                                \
+    OPCODE(STORE_NUMBER, "RR-")    /* the same */                                                            \
+    OPCODE(STORE_TIME, "-R-")      /* the same */                                                            \
+    OPCODE(ADD_TO_NUMBER, "RR-")   /* the same */                                                            \
+    OPCODE(SUBTRACT_NUMBER, "WRR") /* b: the key; immediate: where the numbers are */                        \
+    OPCODE(KNOWN, "U--")           /* b: the site */                                                         \
+    OPCODE(KNOWN_GROUP, "---") /* a: so many counts and sums that follow; b: the group; immediate: its place \
+                                  among those of the clause */                                               \
+    OPCODE(KNOWN_COUNT, "---") /* such a one, dst: a 1 */                                                    \
+    OPCODE(KNOWN_SUM, "R--")   /* b: the site; immediate: its entry in the group */                          \
     OPCODE(EMIT_STRING, "-U-")                                                                               \
     OPCODE(EMIT_INTEGER, "-R-")
 
@@ -71,25 +78,39 @@ enum quick_opcode {
 #define INTEGER(operand) (*(int64_t *)AT(operand))
 #define VALUE(operand) (*(struct value *)AT(operand))
 
-static __attribute__((noinline)) void load_number_slowly(struct engine_thread *thread, uint32_t variable,
-                                                         int64_t key, int64_t *number) {
+static __attribute__((noinline)) int64_t
+load_number_slowly(struct engine_thread *thread, const struct store_numbers *numbers, int64_t key) {
     struct value of_key = value_of_integer(key), value = {.integer = 0};
-    variable_load_keyed(thread, variable, &of_key, &value); /* an integer key is never at fault */
-    *number = value.integer;
+    variable_load_keyed(thread, numbers->variable, &of_key, &value); /* an integer key is never at fault */
+    return value.integer;
 }
 
-static __attribute__((noinline)) void store_number_slowly(struct engine_thread *thread, uint32_t variable,
-                                                          int64_t key, int64_t number) {
+static __attribute__((noinline)) void store_number_slowly(struct engine_thread *thread,
+                                                          const struct store_numbers *numbers, int64_t key,
+                                                          int64_t number) {
     struct value of_key = value_of_integer(key);
-    variable_store_keyed(thread, variable, &of_key, value_of_integer(number));
+    variable_store_keyed(thread, numbers->variable, &of_key, value_of_integer(number));
 }
 
-/* The aggregation of a site; NULL: it is to be looked for, or begins anew. */
-static inline struct arena_aggregate *known_entry(const struct known_site *site, uint64_t known) {
-    if (!LIKELY(site->known == known))
-        return NULL;
-    struct arena_aggregate *entry = site->entry;
-    return LIKELY(entry->generation == __atomic_load_n(site->generation, __ATOMIC_RELAXED)) ? entry : NULL;
+static inline int64_t load_number(struct engine_thread *thread, const struct store_numbers *numbers,
+                                  int64_t key) {
+    return LIKELY((uint64_t)key < numbers->count) ? numbers->numbers[key]
+                                                  : load_number_slowly(thread, numbers, key);
+}
+
+static inline void store_number(struct engine_thread *thread, const struct store_numbers *numbers,
+                                int64_t key, int64_t number) {
+    if (LIKELY((uint64_t)key < numbers->count))
+        numbers->numbers[key] = number;
+    else
+        store_number_slowly(thread, numbers, key, number);
+}
+
+/* Does the group have this number, and the entries in it the generation that counts? */
+static inline bool is_known(const struct engine_thread *thread, const struct known_group *group,
+                            uint64_t known) {
+    return LIKELY(group->known == known &&
+                  group->raised == __atomic_load_n(&thread->header->raised, __ATOMIC_RELAXED));
 }
 
 static inline void add_to(struct arena_aggregate *entry, int64_t value) {
@@ -200,6 +221,7 @@ static int64_t truncate_to(int64_t value, int32_t bits) {
 #define DST INTEGER(at->dst)
 #define A INTEGER(at->a)
 #define B INTEGER(at->b)
+#define NUMBERS(place) ((const struct store_numbers *)AT(place))
 #define SET_INTEGER(expression)                                                                              \
     do {                                                                                                     \
         DST = (expression);                                                                                  \
@@ -215,7 +237,8 @@ static int64_t truncate_to(int64_t value, int32_t bits) {
 
 static const void *const *handlers; /* by opcode; set by the first call, which runs nothing */
 
-void quick_run(struct engine_thread *thread, const struct ready *ready, const struct ready *end) {
+void quick_run(struct engine_thread *thread, const struct ready *ready, const struct ready *end,
+               enum arena_activity activity) {
 #if TARGETS
     static const void *const targets[QUICK_COUNT] = {
 #    define OPCODE(name, operands) &&target_##name,
@@ -229,11 +252,11 @@ void quick_run(struct engine_thread *thread, const struct ready *ready, const st
         handlers = targets;
         return;
     }
-    const uint32_t *const activity = thread->activity;
+    const struct arena_header *const header = thread->header;
     const struct quick_instruction *at;
 next_clause:
     /* Once a clause has called exit(), the others do not run. */
-    if (!LIKELY(__atomic_load_n(activity, __ATOMIC_RELAXED) == thread->probe->activity))
+    if (!LIKELY(__atomic_load_n(&header->activity, __ATOMIC_RELAXED) == activity))
         return;
     thread->ready = ready;
     at = ready->quick;
@@ -253,6 +276,8 @@ again:
     ON(RECORD)
     record_at_once(thread, at);
     ON(FIELD)
+    ON(KNOWN_COUNT)
+    ON(KNOWN_SUM)
     ON(END)
     goto end_of_clause;
     ON(SLOW)
@@ -331,43 +356,47 @@ again:
     SET_INTEGER((int64_t)thread_now(thread));
     ON(ARGUMENT)
     SET_INTEGER((int64_t)thread->event->arguments[at->immediate]);
-    ON(LOAD_NUMBER) {
-        const struct store_numbers *numbers = (const struct store_numbers *)AT(at->immediate);
-        uint64_t key = (uint64_t)A;
-        if (LIKELY(key < numbers->count))
-            SET_INTEGER(numbers->numbers[key]);
-        load_number_slowly(thread, at->b, A, &DST);
+    ON(TIME_SINCE)
+    SET_INTEGER((int64_t)(thread_now(thread) - (uint64_t)B));
+    ON(LOAD_NUMBER)
+    SET_INTEGER(load_number(thread, NUMBERS(at->b), A));
+    ON(LOAD_NUMBER_UNLESS) {
+        int64_t number = load_number(thread, NUMBERS(at->b), A);
+        DST = number;
+        JUMP_WHEN(!number);
+    }
+    ON(STORE_NUMBER)
+    store_number(thread, NUMBERS(at->b), A, DST);
+    NEXT;
+    ON(STORE_TIME)
+    store_number(thread, NUMBERS(at->b), A, (int64_t)thread_now(thread));
+    NEXT;
+    ON(ADD_TO_NUMBER) {
+        const struct store_numbers *numbers = NUMBERS(at->b);
+        int64_t key = A;
+        store_number(thread, numbers, key,
+                     (int64_t)((uint64_t)load_number(thread, numbers, key) + (uint64_t)DST));
         NEXT;
     }
-    ON(STORE_NUMBER) {
-        const struct store_numbers *numbers = (const struct store_numbers *)AT(at->immediate);
-        uint64_t key = (uint64_t)A;
-        if (LIKELY(key < numbers->count))
-            numbers->numbers[key] = DST;
-        else
-            store_number_slowly(thread, at->b, A, DST);
-        NEXT;
-    }
+    ON(SUBTRACT_NUMBER)
+    SET_INTEGER((int64_t)((uint64_t)A - (uint64_t)load_number(thread, NUMBERS(at->immediate), B)));
     ON(KNOWN)
     if (!aggregate_known(thread, at->b, &VALUE(at->dst)))
         goto fault;
     NEXT;
-    ON(KNOWN_COUNT) {
-        struct arena_aggregate *entry =
-            known_entry((const struct known_site *)(AT(ready->known_at) + at->immediate), ready->known);
-        if (LIKELY(entry))
-            add_to(entry, 1);
-        else if (!known_slowly(thread, at->b, 0))
-            goto fault;
-        NEXT;
-    }
-    ON(KNOWN_SUM) {
-        struct arena_aggregate *entry =
-            known_entry((const struct known_site *)(AT(ready->known_at) + at->immediate), ready->known);
-        if (LIKELY(entry))
-            add_to(entry, DST);
-        else if (!known_slowly(thread, at->b, DST))
-            goto fault;
+    ON(KNOWN_GROUP) {
+        const char *group = AT(ready->known_at) + at->immediate;
+        bool known = is_known(thread, (const struct known_group *)group, ready->known + at->b);
+        const struct quick_instruction *last = at + at->a;
+        do {
+            at++;
+            struct arena_aggregate *entry =
+                known ? *(struct arena_aggregate *const *)(group + at->immediate) : NULL;
+            if (LIKELY(entry))
+                add_to(entry, DST);
+            else if (!known_slowly(thread, at->b, DST))
+                goto fault;
+        } while (at < last);
         NEXT;
     }
     ON(EMIT_STRING)
@@ -401,7 +430,7 @@ end_of_clause : if (++ready < end) goto next_clause;
 /* ---- Runners of lists ---- */
 
 static void run_plain(struct engine_thread *thread, const struct ready_list *list) {
-    quick_run(thread, list->items, list->items + list->count);
+    quick_run(thread, list->items, list->end, list->activity);
 }
 
 static void run_nothing(struct engine_thread *thread, const struct ready_list *list) {
@@ -409,7 +438,7 @@ static void run_nothing(struct engine_thread *thread, const struct ready_list *l
 }
 
 static inline bool is_active(const struct engine_thread *thread, const struct ready_list *list) {
-    return LIKELY(__atomic_load_n(thread->activity, __ATOMIC_RELAXED) == list->activity);
+    return LIKELY(__atomic_load_n(&thread->header->activity, __ATOMIC_RELAXED) == list->activity);
 }
 
 /* `@[...] = count()` alone. */
@@ -417,9 +446,9 @@ static void run_count(struct engine_thread *thread, const struct ready_list *lis
     const struct ready *ready = list->items;
     if (!is_active(thread, list))
         return;
-    struct arena_aggregate *entry = known_entry((const struct known_site *)AT(ready->known_at), ready->known);
-    if (LIKELY(entry))
-        add_to(entry, 1);
+    const struct known_group *group = (const struct known_group *)AT(ready->known_at);
+    if (is_known(thread, group, ready->known) && LIKELY(group->entries[0]))
+        add_to(group->entries[0], 1);
     else
         run_plain(thread, list);
 }
@@ -533,6 +562,7 @@ struct maker {
     uint32_t fields;               /* of that record */
     uint32_t starts[CODE_MAX + 1]; /* of each instruction of the plan in what is made */
     uint32_t made_count;
+    uint32_t group, group_end; /* the last KNOWN_GROUP, in what is made; behind what is in it, in the plan */
     struct program_instruction slow[2 * CODE_MAX];
     uint16_t slow_origins[2 * CODE_MAX];
     uint32_t slow_count;
@@ -721,16 +751,20 @@ static void put_slow(struct maker *maker, uint32_t i) {
     }
 }
 
-/* Has what this instruction reads as `a` just been made by the one before, for nobody else? Then takes that
- * back. */
-static bool take_back(struct maker *maker, uint32_t i, struct quick_instruction *made) {
-    const struct program_instruction *at = &maker->code[i];
-    if (at->a < PROGRAM_REGISTERS || at[-1].dst != at->a || maker->writes[i - 1])
+/* Does an instruction leave something in this register for that one alone? */
+static bool is_passed_on(const struct maker *maker, uint32_t from, uint32_t to, uint8_t reg) {
+    if (reg < PROGRAM_REGISTERS || maker->code[from].dst != reg || maker->writes[from])
         return false;
     uint32_t readers = 0;
     for (uint32_t k = 0; k < maker->count; k++)
-        readers += reads(&maker->code[k], at->a) != 0;
-    if (readers != 1)
+        readers += reads(&maker->code[k], reg) != 0;
+    return readers == 1 && reads(&maker->code[to], reg);
+}
+
+/* Has what this instruction reads in a register just been made by the one before, for nobody else? Then takes
+ * that back. */
+static bool take_back(struct maker *maker, uint32_t i, uint8_t reg, struct quick_instruction *made) {
+    if (!is_passed_on(maker, i - 1, i, reg))
         return false;
     *made = maker->made[--maker->made_count];
     maker->starts[i] = maker->made_count;
@@ -749,7 +783,7 @@ static bool put_comparing_jump(struct maker *maker, uint32_t i) {
     if (maker->code[i].op != OP_JUMP_UNLESS || !follows_directly(maker, i))
         return false;
     uint8_t op = unless_of[quick_of[maker->code[i - 1].op]];
-    if (!op || !take_back(maker, i, &made))
+    if (!op || !take_back(maker, i, maker->code[i].a, &made))
         return false;
     put(maker, i, op, 0, made.a, made.b, (int32_t)target_of(maker, i));
     return true;
@@ -759,10 +793,80 @@ static bool put_comparing_jump(struct maker *maker, uint32_t i) {
 static bool put_int_sum(struct maker *maker, uint32_t i, uint32_t dst) {
     struct quick_instruction made;
     if (maker->code[i].immediate != 32 || !follows_directly(maker, i) ||
-        maker->code[i - 1].op != OP_ADD_NUMBER || !take_back(maker, i, &made))
+        maker->code[i - 1].op != OP_ADD_NUMBER || !take_back(maker, i, maker->code[i].a, &made))
         return false;
     put(maker, i, QUICK_ADD_NUMBER_INT, dst, made.a, 0, made.immediate);
     return true;
+}
+
+/* The numbers of a self-> array, as a place. */
+static uint32_t numbers_of(const struct maker *maker, const struct program_instruction *at) {
+    return (uint32_t)(maker->engine->numbers_at +
+                      maker->engine->numbers_of[at->immediate] * sizeof(struct store_numbers));
+}
+
+/* A jump that depends on a number just loaded, as in `/self->start[self->depth]/`. */
+static bool put_number_jump(struct maker *maker, uint32_t i) {
+    const struct program_instruction *at = &maker->code[i];
+    if (at->op != OP_JUMP_UNLESS || !follows_directly(maker, i) || at[-1].op != OP_LOAD_NUMBER ||
+        at[-1].dst != at->a)
+        return false;
+    struct quick_instruction made = maker->made[--maker->made_count];
+    maker->starts[i] = maker->made_count;
+    put(maker, i, QUICK_LOAD_NUMBER_UNLESS, made.dst, made.a, made.b, (int32_t)target_of(maker, i));
+    return true;
+}
+
+/* `timestamp - x` or `x - self->y[z]`, of what was just read. */
+static bool put_difference(struct maker *maker, uint32_t i, uint32_t dst, uint32_t a, uint32_t b) {
+    const struct program_instruction *at = &maker->code[i];
+    struct quick_instruction made;
+    if (!follows_directly(maker, i) || at->a == at->b)
+        return false;
+    if (at[-1].op == OP_TIME && take_back(maker, i, at->a, &made))
+        put(maker, i, QUICK_TIME_SINCE, dst, 0, b, 0);
+    else if (at[-1].op == OP_LOAD_NUMBER && take_back(maker, i, at->b, &made))
+        put(maker, i, QUICK_SUBTRACT_NUMBER, dst, a, made.a, (int32_t)made.b);
+    else
+        return false;
+    return true;
+}
+
+/* `self->x[y] = timestamp` or `self->x[y] += z`. */
+static bool put_number_change(struct maker *maker, uint32_t i, uint32_t key, uint32_t numbers) {
+    const struct program_instruction *at = &maker->code[i], *adds = at - 1, *loads = at - 2;
+    struct quick_instruction made;
+    if (!follows_directly(maker, i) || at->a == at->dst)
+        return false;
+    if (adds->op == OP_TIME && take_back(maker, i, at->dst, &made)) {
+        put(maker, i, QUICK_STORE_TIME, 0, key, numbers, 0);
+        return true;
+    }
+    if (adds->op != OP_ADD || !follows_directly(maker, i - 1) || loads->op != OP_LOAD_NUMBER ||
+        loads->a != at->a || loads->immediate != at->immediate || adds->a == adds->b ||
+        adds->a != loads->dst || at->a == loads->dst || !is_passed_on(maker, i - 2, i - 1, adds->a) ||
+        !take_back(maker, i, at->dst, &made))
+        return false;
+    maker->starts[i] = --maker->made_count;
+    put(maker, i, QUICK_ADD_TO_NUMBER, made.b, key, numbers, 0);
+    return true;
+}
+
+/* A count or a sum, in one group with those just before it. */
+static void put_known(struct maker *maker, uint32_t i, uint8_t op, uint32_t value) {
+    uint32_t site = (uint32_t)maker->code[i].immediate, group = site / GROUP_SITES;
+    struct quick_instruction *head = &maker->made[maker->group];
+    bool goes_on = maker->group + head->a + 1 == maker->made_count && maker->group_end == i &&
+                   head->b == group && !maker->arrives[i];
+    if (!goes_on) {
+        maker->group = maker->made_count;
+        head = &maker->made[maker->group];
+        put(maker, i, QUICK_KNOWN_GROUP, 0, 0, group, (int32_t)(group * sizeof(struct known_group)));
+    }
+    head->a++;
+    put(maker, i, op, value, 0, site,
+        (int32_t)(offsetof(struct known_group, entries) + site % GROUP_SITES * sizeof(void *)));
+    maker->group_end = i + 1;
 }
 
 /* Is the record that one argument which has just been loaded? */
@@ -792,7 +896,6 @@ static uint32_t place(const struct maker *maker, char how, uint8_t operand) {
 
 static void put_quick(struct maker *maker, uint32_t i, uint64_t flags) {
     const struct program_instruction *at = &maker->code[i];
-    const struct engine *engine = maker->engine;
     uint8_t op = quick_of[at->op];
     const char *operands = operands_of[op];
     uint32_t dst = place(maker, operands[0], at->dst), a = place(maker, operands[1], at->a),
@@ -809,7 +912,7 @@ static void put_quick(struct maker *maker, uint32_t i, uint64_t flags) {
     case OP_JUMP:
     case OP_JUMP_IF:
     case OP_JUMP_UNLESS:
-        if (put_comparing_jump(maker, i))
+        if (put_comparing_jump(maker, i) || put_number_jump(maker, i))
             return;
         immediate = (int32_t)target_of(maker, i);
         break;
@@ -817,29 +920,36 @@ static void put_quick(struct maker *maker, uint32_t i, uint64_t flags) {
         if (put_int_sum(maker, i, dst))
             return;
         break;
+    case OP_SUBTRACT:
+        if (put_difference(maker, i, dst, a, b))
+            return;
+        break;
     case OP_LOAD_NUMBER:
+        b = numbers_of(maker, at);
+        break;
     case OP_STORE_NUMBER:
-        b = (uint32_t)at->immediate;
-        immediate =
-            (int32_t)(engine->numbers_at + engine->numbers_of[at->immediate] * sizeof(struct store_numbers));
+        b = numbers_of(maker, at);
+        if (put_number_change(maker, i, a, b))
+            return;
         break;
     case OP_KNOWN:
+        b = (uint32_t)at->immediate;
+        break;
     case OP_KNOWN_COUNT:
     case OP_KNOWN_SUM:
-        b = (uint32_t)at->immediate;
-        immediate = (int32_t)(b * sizeof(struct known_site));
-        break;
+        put_known(maker, i, op, at->op == OP_KNOWN_SUM ? dst : offsetof(struct engine_thread, one));
+        return;
     }
     put(maker, i, op, dst, a, b, immediate);
 }
 
 static bool is_jump_made(uint8_t op) {
-    return op >= QUICK_JUMP && op <= QUICK_UNLESS_LESS_EQUAL_UNSIGNED;
+    return op >= QUICK_JUMP && op <= QUICK_LOAD_NUMBER_UNLESS;
 }
 
 /* Jumps get their distances, and all their handlers. */
 static void finish(struct maker *maker) {
-    quick_run(NULL, NULL, NULL);
+    quick_run(NULL, NULL, NULL, ARENA_INACTIVE);
     for (uint32_t i = 0; i < maker->made_count; i++) {
         struct quick_instruction *made = &maker->made[i];
         uint8_t op = made_op(maker, i);
@@ -869,7 +979,7 @@ static ready_runner *runner_alone(const struct maker *maker) {
     if (maker->made_count == 1 && made_op(maker, 0) == QUICK_RECORD_ARGUMENT && !maker->engine->wants_cpu &&
         maker->engine->ticks_usable)
         return run_record;
-    if (maker->made_count == 2 && made_op(maker, 0) == QUICK_KNOWN_COUNT && made_op(maker, 1) == QUICK_END)
+    if (maker->made_count == 3 && made_op(maker, 1) == QUICK_KNOWN_COUNT && made_op(maker, 2) == QUICK_END)
         return run_count;
     return run_plain;
 }

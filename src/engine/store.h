@@ -40,6 +40,7 @@ struct store_numbers {
     uint64_t count;   /* keys below have room */
     int64_t *numbers; /* [STORE_NUMBERS], zeroed; owned by the thread's state */
     bool closed;      /* there is no more room */
+    uint32_t variable;
 };
 
 struct store {

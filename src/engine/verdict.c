@@ -127,6 +127,7 @@ static void fill_list(struct ready_list *list, const struct probe_info *probe, c
     list->probe = probe;
     list->activity = probe->activity;
     list->count = count;
+    list->end = list->items + count;
     if (count)
         memcpy(list->items, ready, count * sizeof *ready);
     list->run = quick_runner(list);
@@ -250,8 +251,8 @@ static void plan_clause(struct engine *engine, const struct probe_info *probe, s
     ready->quick = plan->quick;
     ready->pool = pool;
     ready->known = engine->known + 1;
-    ready->known_at = engine->known_at + ready->known % KNOWN_SITES * sizeof(struct known_site);
-    engine->known += plan->site_count;
+    ready->known_at = engine->known_at + ready->known % KNOWN_GROUPS * sizeof(struct known_group);
+    engine->known += (plan->site_count + GROUP_SITES - 1U) / GROUP_SITES;
 }
 
 /* Runs a clause's `decide`: does the clause go into the list, and from where does it run? */
