@@ -33,6 +33,8 @@ static struct {
     uint32_t functions, at;
     uint64_t firings;
     char (*names)[16];
+    uint64_t (*arguments)[10];
+    struct engine_event (*events)[PROBES];
 } bench = {.functions = 1};
 
 static uint64_t now(void) {
@@ -47,13 +49,9 @@ static __attribute__((noreturn)) void fail(const char *words) {
 }
 
 static void fire(uint32_t probe, uint32_t function, uint64_t line) {
-    static const char file[] = "/usr/lib/python3/somewhere/fib.py";
-    const char *name = bench.names[function];
-    const uint64_t arguments[10] = {(uint64_t)(uintptr_t)file, (uint64_t)(uintptr_t)name, line,
-                                    (uint64_t)(uintptr_t)name};
-    const struct engine_event event = {
-        .probe = probe, .code_id = function + 1, .file = file, .function = name, .arguments = arguments};
-    engine_fire(bench.thread, &event);
+    struct engine_event *event = &bench.events[function][probe];
+    bench.arguments[function][2] = line;
+    engine_fire(bench.thread, event);
     bench.firings++;
 }
 
@@ -114,12 +112,26 @@ static struct program_header *compile(struct dlang_settings *settings, char *wha
     return result.program;
 }
 
-static void name_functions(void) {
+/* As the hooks have them ready. */
+static void make_events(void) {
+    static const char file[] = "/usr/lib/python3/somewhere/fib.py";
     bench.names = calloc(bench.functions, sizeof *bench.names);
-    for (uint32_t i = 0; bench.names && i < bench.functions; i++)
-        snprintf(bench.names[i], sizeof *bench.names, i ? "fib%u" : "fib", i);
-    if (!bench.names)
+    bench.arguments = calloc(bench.functions, sizeof *bench.arguments);
+    bench.events = calloc(bench.functions, sizeof *bench.events);
+    if (!bench.names || !bench.arguments || !bench.events)
         fail("not enough memory");
+    for (uint32_t i = 0; i < bench.functions; i++) {
+        char *name = bench.names[i];
+        snprintf(name, sizeof *bench.names, i ? "fib%u" : "fib", i);
+        bench.arguments[i][0] = (uintptr_t)file;
+        bench.arguments[i][1] = bench.arguments[i][3] = (uintptr_t)name;
+        for (uint32_t probe = 0; probe < PROBES; probe++)
+            bench.events[i][probe] = (struct engine_event){.probe = probe,
+                                                           .code_id = i + 1,
+                                                           .file = file,
+                                                           .function = name,
+                                                           .arguments = bench.arguments[i]};
+    }
 }
 
 static void consume(const struct program_header *program, struct arena *arena) {
@@ -159,7 +171,7 @@ int main(int count, char **words) {
     if (optind + 1 != count || bench.functions < 1 || bench.functions > FUNCTIONS_MAX || rounds < 1)
         fail("[-n] [-f FUNCTIONS] [-r ROUNDS] [-x OPTION]... TEXT|FILE.d");
     struct program_header *program = compile(&settings, words[optind]);
-    name_functions();
+    make_events();
 
     struct arena_shape shape;
     arena_shape_of(&shape, program);
@@ -191,5 +203,7 @@ int main(int count, char **words) {
     arena_unmap(arena);
     free(program);
     free(bench.names);
+    free(bench.arguments);
+    free(bench.events);
     return 0;
 }

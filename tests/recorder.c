@@ -43,7 +43,7 @@ static long number_of(enum probe probe, int argument, uintptr_t value) {
     return strcmp(probe_table[probe].arguments[argument].type, "int") == 0 ? (int)value : (long)value;
 }
 
-static void fire(void *context, enum probe probe, const struct event *event) {
+static void fire(void *context, enum probe probe, struct event *event) {
     (void)context;
     pthread_mutex_lock(&recorder.lock);
     if (recorder.count == recorder.size) {

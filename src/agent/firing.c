@@ -290,10 +290,10 @@ static __attribute__((noinline)) void fire_each(struct traced *thread, enum prob
     }
 }
 
-static void fire(void *context, enum probe probe, const struct event *event);
+static void fire(void *context, enum probe probe, struct event *event);
 
 /* A thread's first event, if there is a session to fire for. */
-static __attribute__((noinline)) void fire_first(void *context, enum probe probe, const struct event *event) {
+static __attribute__((noinline)) void fire_first(void *context, enum probe probe, struct event *event) {
     bool heard = (live->listening[probe] & __atomic_load_n(&live->admitted, __ATOMIC_RELAXED)) != 0;
     if (heard && introduce())
         fire(context, probe, event);
@@ -308,7 +308,7 @@ static __attribute__((noinline)) void fire_within(struct traced *thread, enum pr
     thread->event = outer;
 }
 
-static void fire(void *context, enum probe probe, const struct event *event) {
+static void fire(void *context, enum probe probe, struct event *event) {
     struct traced *thread = self;
     if (UNLIKELY(!thread)) {
         fire_first(context, probe, event);

@@ -256,15 +256,10 @@ void aggregations_harvest(struct aggregations *aggregations, uint32_t slot) {
         add_slot(aggregations, slot, true);
 }
 
-static void raise_generation(struct aggregations *aggregations, uint32_t id) {
-    __atomic_fetch_add(&aggregations->arena->generations[id], 1, __ATOMIC_ACQ_REL);
-    __atomic_fetch_add(&aggregations->arena->header->raised, 1, __ATOMIC_RELEASE);
-}
-
 void aggregations_clear(struct aggregations *aggregations, uint32_t id) {
     struct aggregation *aggregation = &aggregations->all[id];
     if (is_extreme(aggregation))
-        raise_generation(aggregations, id);
+        arena_raise_generation(aggregations->arena, id);
     for (size_t i = 0; i < aggregation->count; i++) {
         struct aggregate *aggregate = aggregation->aggregates[i];
         if (!aggregate->present)
@@ -466,7 +461,7 @@ void aggregations_truncate(struct aggregations *aggregations, uint32_t id, int64
         memcpy(before + i * aggregation->words, sorted[i]->data, size);
 
     aggregations_snapshot(aggregations);
-    raise_generation(aggregations, id);
+    arena_raise_generation(aggregations->arena, id);
     for (size_t i = 0; i < count; i++) {
         struct aggregate *aggregate = (struct aggregate *)sorted[i];
         bool stays = i >= first && i < end;

@@ -254,6 +254,11 @@ bool arena_advance(struct arena *arena, enum arena_activity activity) {
     return false;
 }
 
+void arena_raise_generation(struct arena *arena, uint32_t aggregation) {
+    __atomic_fetch_add(&arena->generations[aggregation], 1, __ATOMIC_ACQ_REL);
+    __atomic_fetch_add(&arena->header->raised, 1, __ATOMIC_RELEASE);
+}
+
 uint32_t arena_take_chunk(struct arena *arena, uint32_t slot) {
     uint32_t chunks = (uint32_t)arena->shape.chunks;
     uint32_t at = __atomic_load_n(&arena->header->free_hint, __ATOMIC_RELAXED) % chunks;

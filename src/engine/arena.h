@@ -172,6 +172,9 @@ void arena_unmap(struct arena *arena);
 enum arena_activity arena_activity(const struct arena *arena);
 bool arena_advance(struct arena *arena, enum arena_activity activity);
 
+/* From now on the entries of the aggregation have no values. */
+void arena_raise_generation(struct arena *arena, uint32_t aggregation);
+
 static inline struct arena_slot *arena_slot(const struct arena *arena, uint32_t index) {
     return (struct arena_slot *)(arena->slots + index * arena->slot_size);
 }

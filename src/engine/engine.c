@@ -20,6 +20,8 @@
 
 enum { SPENT_SAMPLE = 64 /* firings, of which one is timed */ };
 
+static uint64_t engines; /* opened so far in this process */
+
 /* ---- Opening ---- */
 
 static void set_program(struct engine *engine, const struct program_header *program) {
@@ -128,6 +130,7 @@ struct engine *engine_open(const void *program, size_t size, struct arena *arena
         return give_up(NULL, problem, n, "not enough memory for a session");
     memory_reader_open(&engine->reader);
     engine->ticks_usable = ticks_usable();
+    engine->serial = __atomic_add_fetch(&engines, 1, __ATOMIC_RELAXED);
     engine->arena = arena;
     engine->host = *host;
     /* First copied, then checked: the sender cannot change it in between. */
@@ -233,6 +236,7 @@ struct engine_thread *thread_make(struct engine *engine, uint32_t slot) {
     thread->stack_first = parts[11];
     thread->stack_end = parts[11] + STACKS_SIZE;
     thread->ticks.counter = engine->ticks_usable;
+    thread->serial = engine->serial;
     thread->header = engine->arena->header;
     thread->origin.pid = engine->host.pid;
     thread->slot_index = slot;
@@ -569,15 +573,35 @@ static __attribute__((noinline)) void fire_new(struct engine_thread *thread,
     fire_apart(thread, list);
 }
 
-/* Clauses that are plain call nobody: errno stays, and no event can come from within. */
-void engine_fire(struct engine_thread *thread, const struct engine_event *event) {
-    uint32_t probe = event->probe, code_id = event->code_id;
-    uint64_t firings = ++thread->firings;
-    const struct engine_code *code = verdict_code(thread->engine, code_id); /* of 0 there is none */
-    const struct ready_list *list = code ? __atomic_load_n(&code->lists[probe], __ATOMIC_ACQUIRE) : NULL;
-    if (UNLIKELY(!list)) {
-        fire_new(thread, event);
+/* What is found is the same for each thread of an engine: who comes second need not write it. */
+static void keep_found(struct engine_found *found, uint64_t serial, const struct ready_list *list,
+                       const struct engine_code *code) {
+    const uint64_t busy = UINT64_MAX;
+    uint64_t before = __atomic_load_n(&found->serial, __ATOMIC_RELAXED);
+    if (before == busy || !__atomic_compare_exchange_n(&found->serial, &before, busy, false, __ATOMIC_ACQUIRE,
+                                                       __ATOMIC_RELAXED))
         return;
+    __atomic_thread_fence(__ATOMIC_RELEASE);
+    __atomic_store_n(&found->list, list, __ATOMIC_RELAXED);
+    __atomic_store_n(&found->code, code, __ATOMIC_RELAXED);
+    __atomic_store_n(&found->serial, serial, __ATOMIC_RELEASE);
+}
+
+/* Clauses that are plain call nobody: errno stays, and no event can come from within. */
+void engine_fire(struct engine_thread *thread, struct engine_event *event) {
+    uint64_t firings = ++thread->firings, serial = __atomic_load_n(&event->found.serial, __ATOMIC_ACQUIRE);
+    const struct ready_list *list = __atomic_load_n(&event->found.list, __ATOMIC_RELAXED);
+    const struct engine_code *code = __atomic_load_n(&event->found.code, __ATOMIC_RELAXED);
+    __atomic_thread_fence(__ATOMIC_ACQUIRE);
+    if (UNLIKELY(serial != thread->serial ||
+                 __atomic_load_n(&event->found.serial, __ATOMIC_RELAXED) != serial)) {
+        code = verdict_code(thread->engine, event->code_id); /* of 0 there is none */
+        list = code ? __atomic_load_n(&code->lists[event->probe], __ATOMIC_ACQUIRE) : NULL;
+        if (UNLIKELY(!list)) {
+            fire_new(thread, event);
+            return;
+        }
+        keep_found(&event->found, thread->serial, list, code);
     }
     if (UNLIKELY(thread->firing))
         return;

@@ -74,9 +74,10 @@ void engine_thread_leave(struct engine_thread *thread);
 /* What it fires from now on is of another thread: D's `tid`, and that of the records. For the sampler's. */
 void engine_thread_act_for(struct engine_thread *thread, uint32_t tid);
 
-/* Runs the clauses that match. Never fails, blocks or calls back into anything but the host; errno is kept.
+/* Runs the clauses that match. The event may be fired again with other arguments, on any thread and by any
+   engine; all its rest stays. Never fails, blocks or calls back into anything but the host; errno is kept.
  */
-void engine_fire(struct engine_thread *thread, const struct engine_event *event);
+void engine_fire(struct engine_thread *thread, struct engine_event *event);
 
 /* Firings so far of all threads of this engine, for maxrate; and nanoseconds spent in them, sampled, for
  * maxcpu. */

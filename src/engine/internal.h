@@ -150,6 +150,7 @@ struct engine {
     int64_t bufpolicy;
     bool wants_cpu, destructive, ticks_usable;
     const struct text *execname;
+    uint64_t serial; /* of no other engine of the process; at least 1 */
 };
 
 /* A chain of chunks that this thread appends to. */
@@ -188,6 +189,7 @@ struct engine_thread {
     uint32_t taken;             /* atomic: 0: parked, for a new thread */
     uint32_t tid;
     uint32_t slot_index;
+    uint64_t serial;         /* the engine's */
     int saved_errno;         /* of the program, at this firing */
     struct arena_slot *slot; /* NULL of the decider */
     uint64_t firings, spent;

@@ -259,15 +259,30 @@ static bool records_grow(void) {
     return true;
 }
 
-/* Gives a record its id. False if memory is short. */
+static void make_events(struct code_record *record) {
+    for (int probe = 0; probe <= PROBE_LINE; probe++) {
+        struct event *event = &record->events[probe];
+        *event = (struct event){
+            .fired = {.probe = (uint32_t)probe,
+                      .code_id = record->id,
+                      .file = record->file,
+                      .function = record->func,
+                      .arguments = event->arguments},
+            .code = record,
+            .arguments = {(uintptr_t)record->file, (uintptr_t)record->func, 0,
+                          probe == PROBE_LINE ? 0 : (uintptr_t)record->qualname},
+        };
+    }
+}
+
+/* Gives a record its id, and with it its events. False if memory is short. */
 static bool id_take(struct code_record *record) {
     if (!records.free && !records_grow())
         return false;
     record->id = records.free;
     records.free = (uint32_t)(records.entries[record->id] >> 1);
     records.entries[record->id] = (uintptr_t)record;
-    record->start.fired = (struct engine_event){PROBE_FUNCTION_ENTRY, record->id, record->file, record->func,
-                                                record->start.arguments};
+    make_events(record);
     return true;
 }
 
@@ -356,12 +371,6 @@ struct code_record *code_record_make(PyCodeObject *code, Py_ssize_t extra_index,
             .code = code,
         };
         undecide(record);
-        record->start = (struct event){
-            .code = record,
-            .arguments = {(uintptr_t)record->file, (uintptr_t)record->func, (uintptr_t)record->entry_line,
-                          (uintptr_t)record->qualname},
-            .frame_absent = true,
-        };
         record->is_init = record->func && strcmp(record->func, "__init__") == 0;
         struct code_record *other = code_record(code, extra_index); /* made by another thread meanwhile? */
         bool failed = !other && (!id_take(record) || compat_set_code_extra(code, extra_index, record) < 0);

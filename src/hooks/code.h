@@ -35,7 +35,8 @@ struct code_record {
     bool watched;             /* monitoring.c: has events of its own; code of the main interpreter */
     bool monitored;           /* monitoring.c: may have been instrumented; likewise */
     struct line_cache *lines; /* lines of instructions asked for so far; owned */
-    struct event start;       /* function-entry of a call that begins, told before its frame is there */
+    /* Of PROBES_OF_CODE, by probe, ready but for the line and the frame; for the call of the listener. */
+    struct event events[PROBE_LINE + 1];
 };
 
 /* GIL. The co_extra index of the running interpreter, made when first asked for; -1 if it has none left. */

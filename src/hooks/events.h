@@ -57,22 +57,26 @@ enum event_frame {
 void event_tell(enum probe probe, const struct code_record *code, enum event_frame frame, uintptr_t a,
                 uintptr_t b, uintptr_t c, uintptr_t d);
 
-static inline void event_pass(enum probe probe, const struct event *event) {
+static inline void event_pass(enum probe probe, struct event *event) {
     const struct listener *listener = events.listener;
     if (__builtin_expect(listener != NULL, 1))
         listener->fire(listener->context, probe, event);
 }
 
-/* The same as event_tell for PROBES_OF_CODE, inline, as they come by the million. `d` is the qualified name,
- * or 0. */
-static inline __attribute__((always_inline)) void event_tell_of(enum probe probe,
-                                                                const struct code_record *code, int line,
-                                                                enum event_frame frame, uintptr_t d) {
-    struct event event = {.fired = {probe, code->id, code->file, code->func, event.arguments},
-                          .code = code,
-                          .frame_absent = frame == EVENT_FRAME_ABSENT,
-                          .arguments = {(uintptr_t)code->file, (uintptr_t)code->func, (uintptr_t)line, d}};
-    event_pass(probe, &event);
+/* The same as event_tell for PROBES_OF_CODE, inline, as they come by the million. The GIL sees to it that the
+   record's own event is for one thread at a time. */
+static inline __attribute__((always_inline)) void event_tell_of(enum probe probe, struct code_record *code,
+                                                                int line, enum event_frame frame) {
+    struct event *event = &code->events[probe];
+#if COMPAT_FREE_THREADED
+    struct event own = *event;
+    own.fired.arguments = own.arguments;
+    own.fired.found.serial = 0;
+    event = &own;
+#endif
+    event->arguments[2] = (uint64_t)(int64_t)line;
+    event->frame_absent = frame == EVENT_FRAME_ABSENT;
+    event_pass(probe, event);
 }
 
 #define EVENT_FIRE_ON(PROBE, site_call, code, frame, a, b, c, d)                                             \
@@ -106,26 +110,17 @@ void event_fire_to_all(enum probe probe, struct code_record *code, int line, enu
 
 static inline void event_function_entry(struct code_record *code, int line, enum event_frame frame) {
     EVENT_FIRE_OF(PROBE_FUNCTION_ENTRY, python_function_entry(code->file, code->func, line, code->qualname),
-                  event_tell_of(PROBE_FUNCTION_ENTRY, code, line, frame, (uintptr_t)code->qualname), code,
-                  line, frame);
-}
-
-/* The function starts, and its frame is not there yet: its record has the event ready. */
-static inline void event_function_start(struct code_record *code) {
-    EVENT_FIRE_OF(PROBE_FUNCTION_ENTRY,
-                  python_function_entry(code->file, code->func, code->entry_line, code->qualname),
-                  event_pass(PROBE_FUNCTION_ENTRY, &code->start), code, code->entry_line, EVENT_FRAME_ABSENT);
+                  event_tell_of(PROBE_FUNCTION_ENTRY, code, line, frame), code, line, frame);
 }
 
 static inline void event_function_return(struct code_record *code, int line, enum event_frame frame) {
     EVENT_FIRE_OF(PROBE_FUNCTION_RETURN, python_function_return(code->file, code->func, line, code->qualname),
-                  event_tell_of(PROBE_FUNCTION_RETURN, code, line, frame, (uintptr_t)code->qualname), code,
-                  line, frame);
+                  event_tell_of(PROBE_FUNCTION_RETURN, code, line, frame), code, line, frame);
 }
 
 static inline void event_line(struct code_record *code, int line) {
     EVENT_FIRE_OF(PROBE_LINE, python_line(code->file, code->func, line),
-                  event_tell_of(PROBE_LINE, code, line, EVENT_FRAME_RUNS, 0), code, line, EVENT_FRAME_RUNS);
+                  event_tell_of(PROBE_LINE, code, line, EVENT_FRAME_RUNS), code, line, EVENT_FRAME_RUNS);
 }
 
 static inline void event_gc_start(int generation) {

@@ -252,7 +252,7 @@ static __attribute__((noinline)) void fire_resumption(struct code_record *record
 static __attribute__((noinline)) void fire_entry(struct code_record *record, PyCodeObject *code,
                                                  compat_frame *frame, int throwflag) {
     if (LIKELY(compat_frame_is_fresh(frame, throwflag)))
-        event_function_start(record);
+        event_function_entry(record, record->entry_line, EVENT_FRAME_ABSENT);
     else
         fire_resumption(record, code, frame);
 }

@@ -68,7 +68,6 @@ void event_tell(enum probe probe, const struct code_record *code, enum event_fra
 
 void event_fire_to_all(enum probe probe, struct code_record *code, int line, enum event_frame frame) {
     probe_set bit = PROBE_BIT(probe);
-    uintptr_t qualname = probe == PROBE_LINE ? 0 : (uintptr_t)code->qualname;
     if (events.usdt & bit) {
         if (probe == PROBE_FUNCTION_ENTRY)
             python_function_entry(code->file, code->func, line, code->qualname);
@@ -78,7 +77,7 @@ void event_fire_to_all(enum probe probe, struct code_record *code, int line, enu
             python_line(code->file, code->func, line);
     }
     if ((events.listened & bit) && event_wanted_of(code, bit))
-        event_tell_of(probe, code, line, frame, qualname);
+        event_tell_of(probe, code, line, frame);
 }
 
 probe_set event_decide(struct code_record *code) {

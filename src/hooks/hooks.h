@@ -56,7 +56,7 @@ struct event {
    threads that Python does not know), and must not call into CPython, block, or fail. */
 struct listener {
     probe_set probes; /* those that it wants */
-    void (*fire)(void *context, enum probe probe, const struct event *event);
+    void (*fire)(void *context, enum probe probe, struct event *event);
     void *context;
     /* Those of PROBES_OF_CODE that it wants of some functions only, and the answer which of them it wants of
        this one: asked once for each code object, until the next hooks_listen. Others do not fire, and where

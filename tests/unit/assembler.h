@@ -241,7 +241,7 @@ static inline void assembler_close(struct assembler *as) {
 static inline void fire_code(struct assembler *as, uint32_t probe, uint32_t code_id, const char *file,
                              const char *function) {
     const uint64_t arguments[10] = {(uintptr_t)file, (uintptr_t)function, 11, 12};
-    const struct engine_event event = {
+    struct engine_event event = {
         .probe = probe, .code_id = code_id, .file = file, .function = function, .arguments = arguments};
     engine_fire(as->thread, &event);
 }

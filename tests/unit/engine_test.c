@@ -740,7 +740,7 @@ static void test_decided(void) {
     fire_code(&as, PROBE_RETURN, 9, "/x/other.py", "func");
     fire_code(&as, PROBE_ENTRY, 0, "/x/demo.py", "other"); /* of no known code object: no verdict */
     uint64_t arguments[10] = {(uintptr_t) "x", (uintptr_t) "other"};
-    struct engine_event event = {PROBE_ENTRY, 6, "x", "other", arguments};
+    struct engine_event event = {PROBE_ENTRY, 6, "x", "other", arguments, {0}};
     CHECK(!engine_wants_code(as.engine, &event));
     engine_forget_code(as.engine, 6);
     arguments[1] = (uintptr_t) "wanted";
@@ -777,7 +777,7 @@ static void store_and_read(enum read_where where, enum variable_scope scope) {
 
 static bool wants(const char *function) {
     uint64_t arguments[10] = {(uintptr_t) "x", (uintptr_t)function};
-    struct engine_event event = {PROBE_ENTRY, *function == 'w' ? 5 : 6, "x", function, arguments};
+    struct engine_event event = {PROBE_ENTRY, *function == 'w' ? 5 : 6, "x", function, arguments, {0}};
     return engine_wants_code(as.engine, &event);
 }
 
@@ -972,7 +972,7 @@ static void test_count_alone(void) {
     const struct arena_chunk *chunk = arena_chunk(as.arena, slot->first_aggregation_chunk);
     const struct arena_aggregate *entry = (const struct arena_aggregate *)(const void *)(chunk + 1);
     CHECK(entry->data[0] == 200);
-    as.arena->generations[count]++; /* clear(), or trunc() */
+    arena_raise_generation(as.arena, (uint32_t)count); /* clear(), or trunc() */
     fire_with(0);
     CHECK(entry->data[0] == 1);
     arena_advance(as.arena, ARENA_EXITING);
@@ -1335,9 +1335,9 @@ static void measure(const char *what, uint32_t probes) {
     assembler_run(&as);
     arena_advance(as.arena, ARENA_ACTIVE);
     const uint64_t entry[10] = {(uintptr_t) "/tmp/dir/demo.py", (uintptr_t) "func", 11, (uintptr_t) "func"};
-    const struct engine_event events[] = {
-        {PROBE_ENTRY, 1, "/tmp/dir/demo.py", "func", entry},
-        {PROBE_RETURN, 1, "/tmp/dir/demo.py", "func", entry},
+    struct engine_event events[] = {
+        {PROBE_ENTRY, 1, "/tmp/dir/demo.py", "func", entry, {0}},
+        {PROBE_RETURN, 1, "/tmp/dir/demo.py", "func", entry, {0}},
     };
     for (int run = 0; run < RUNS; run++) {
         double start = seconds();
@@ -1590,6 +1590,8 @@ static void random_instruction(const struct things *things, uint32_t left) {
     }
 }
 
+enum { MOST = 8 }; /* instructions of one case below */
+
 /* Of what runs quickly: integers of the clause, the thread and all, aggregations with keys that are known,
    fields of a record; now and then a jump. */
 static void random_quick_instruction(const struct things *things, uint32_t left) {
@@ -1607,9 +1609,9 @@ static void random_quick_instruction(const struct things *things, uint32_t left)
     const int32_t integers[] = {things->this_integer, things->self_integer, things->self_integer,
                                 things->global_integer};
     int32_t variable = integers[random_below(4)];
-    uint8_t i = integer_register(), k = integer_register();
+    uint8_t i = integer_register(), j = integer_register(), k = integer_register();
     uint32_t jump = random_below(5);
-    switch (random_below(12)) {
+    switch (random_below(15)) {
     case 0:
         set(&as, i, random_below(3));
         break;
@@ -1643,7 +1645,35 @@ static void random_quick_instruction(const struct things *things, uint32_t left)
         break;
     case 9:
         set(&as, INTEGERS - 1, random_below(2));
-        op(&as, OP_AGGREGATE, i % 4, INTEGERS - 1, 2, random_below(2) ? things->count : things->sum);
+        for (uint32_t n = random_below(8); n > 0 && left > 8; n--)
+            op(&as, OP_AGGREGATE, (uint8_t)random_below(4), INTEGERS - 1, 2,
+               random_below(2) ? things->count : things->sum);
+        break;
+    case 12: /* self->array[k] += x */
+        op(&as, OP_LOAD_KEYED, i, k, 1, things->self_array);
+        op(&as, OP_ADD, j, i, integer_register(), 0);
+        op(&as, OP_STORE_KEYED, j, k, 1, things->self_array);
+        break;
+    case 13: /* a predicate, `/self->array[k]/`: to the end */
+        if (random_below(3))
+            break;
+        op(&as, OP_LOAD_KEYED, i, k, 1, things->self_array);
+        op(&as, OP_JUMP_UNLESS, 0, i, 0, (int32_t)(left + MOST - 2));
+        landed = UINT32_MAX;
+        break;
+    case 14: /* differences of times, which are 0 within one firing */
+        if (as.instruction_count < landed || i == k)
+            break;
+        op(&as, OP_BUILTIN, i, 0, 0, BUILTIN_TIMESTAMP);
+        op(&as, OP_STORE_KEYED, i, k, 1, things->self_array);
+        if (random_below(2))
+            op(&as, OP_BUILTIN, i, 0, 0, BUILTIN_TIMESTAMP);
+        op(&as, OP_LOAD_KEYED, j == k ? i : j, k, 1, things->self_array);
+        if (j != k)
+            op(&as, OP_BUILTIN, i, 0, 0, BUILTIN_TIMESTAMP);
+        op(&as, OP_SUBTRACT, i, i, j == k ? i : j, 0);
+        set(&as, j == k ? i : j, 0);
+        op(&as, OP_STORE_KEYED, j == k ? i : j, k, 1, things->self_array);
         break;
     case 10:
         if (as.instruction_count >= landed)
@@ -1661,7 +1691,7 @@ static void random_quick_instruction(const struct things *things, uint32_t left)
 /* No jump goes into the middle of what one case above makes, or this would be no program: all are of one
    instruction but for those that the verifier looks at as a whole. */
 static void random_clause(const struct things *things, bool is_quick) {
-    enum { LENGTH = 40, MOST = 4 };
+    enum { LENGTH = 60 };
     clause(&as, "function-entry", CLAUSE_RECORDS);
     uint32_t begin = as.instruction_count;
     landed = 0;
@@ -1715,14 +1745,19 @@ static void run_random(uint32_t seed, bool is_quick, bool with_code, char *text,
     random_clause(&things, is_quick);
     assembler_run(&as);
     arena_advance(as.arena, ARENA_ACTIVE);
-    for (uint64_t i = 0; i < 9; i++) {
+    struct engine_event events[3] = {{0}}; /* each fired several times, as the hooks do */
+    for (uint64_t i = 0; i < 12; i++) {
         const char *function = functions[i % 3];
         const uint64_t arguments[10] = {(uintptr_t)file, (uintptr_t)function, i / 3, 12};
-        engine_fire(as.thread, &(struct engine_event){.probe = PROBE_ENTRY,
-                                                      .code_id = with_code ? 1 + (uint32_t)i % 3 : 0,
-                                                      .file = file,
-                                                      .function = function,
-                                                      .arguments = arguments});
+        struct engine_event *event = &events[i % 3];
+        event->probe = PROBE_ENTRY;
+        event->code_id = with_code ? 1 + (uint32_t)i % 3 : 0;
+        event->file = file;
+        event->function = function;
+        event->arguments = arguments;
+        engine_fire(as.thread, event);
+        if (i == 8)
+            arena_raise_generation(as.arena, (uint32_t)things.sum);
     }
     memset(text, 0, n);
     assembler_read(&as, text, n - 1);

@@ -150,11 +150,11 @@ static void *run_target(void *unused) {
     for (uint32_t i = 0; !__atomic_load_n(&over, __ATOMIC_RELAXED); i++) {
         uint32_t code = i / 2 % NAMES;
         const uint64_t arguments[10] = {(uintptr_t) "/x/demo.py", (uintptr_t)names[code], i % 97};
-        const struct engine_event event = {.probe = i % 2,
-                                           .code_id = 1 + code,
-                                           .file = "/x/demo.py",
-                                           .function = names[code],
-                                           .arguments = arguments};
+        struct engine_event event = {.probe = i % 2,
+                                     .code_id = 1 + code,
+                                     .file = "/x/demo.py",
+                                     .function = names[code],
+                                     .arguments = arguments};
         if (!thread)
             thread = engine_thread_enter(engine, 70);
         if (thread)
