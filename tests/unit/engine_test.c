@@ -1279,6 +1279,39 @@ static void test_processes(void) {
     FINISH(&as, "1: 42 'from the child'\n");
 }
 
+/* What one engine has found for an event is nothing to another, nor to one that comes after it. */
+static void test_event_of_two_engines(void) {
+    const uint64_t arguments[10] = {(uintptr_t) "/x/demo.py", (uintptr_t) "func", 11};
+    struct engine_event event = {PROBE_ENTRY, 1, "/x/demo.py", "func", arguments, {0}};
+    char problem[256];
+    assembler_begin(&as);
+    clause(&as, "demo.py:func:function-entry", CLAUSE_RECORDS);
+    op(&as, OP_BUILTIN, 1, 0, 0, BUILTIN_ARG2);
+    emit_integer(&as, 1);
+    op(&as, OP_BUILTIN, 1, 0, 0, BUILTIN_PROBEFUNC);
+    emit_string(&as, 1);
+    end(&as);
+    assembler_run(&as);
+    arena_advance(as.arena, ARENA_ACTIVE);
+    for (int turn = 0; turn < 2; turn++) {
+        struct engine *other =
+            engine_open(as.program, as.program->size, as.arena, &assembler_host, problem, sizeof problem);
+        struct engine_thread *thread = engine_thread_enter(other, 71);
+        for (int i = 0; i < 3; i++) {
+            engine_fire(thread, &event);
+            engine_fire(as.thread, &event);
+        }
+        CHECK(engine_firings(other) == 3);
+        engine_fire(thread, &event);
+        engine_close(other);
+        engine_fire(as.thread, &event);
+    }
+    CHECK(engine_firings(as.engine) == 8);
+#define FOUR "0: 11 'func'\n0: 11 'func'\n0: 11 'func'\n0: 11 'func'\n"
+    FINISH(&as, FOUR FOUR FOUR FOUR);
+#undef FOUR
+}
+
 static void test_slots(void) {
     assembler_begin(&as);
     as.options[OPTION_MAXMEM] = 1 << 20;
@@ -1838,6 +1871,7 @@ int main(int count, char **arguments) {
     test_aggsize();
     test_threads();
     test_processes();
+    test_event_of_two_engines();
     test_slots();
     test_arena_refused();
     test_errno();
