@@ -25,7 +25,7 @@ SCRIPTS := $(wildcard .ci/run tests/forky tests/packages tests/test-all tests/fu
 INCLUDES := src build/generated probes
 
 .PHONY: help setup build catprobe demo readers test test-all fuzz bench bench-check bench-check-forky bench-sampling lint format forky pictures \
-	docs clean lint-format lint-python lint-shell lint-compilers lint-clang-tidy lint-cppcheck fuzz-packages
+	bench-forky docs clean lint-format lint-python lint-shell lint-compilers lint-clang-tidy lint-cppcheck fuzz-packages
 .DELETE_ON_ERROR:
 
 help: ## list what there is to make
@@ -128,6 +128,10 @@ bench-check: build build/engine_bench ## count what tracing costs in instruction
 bench-check-forky: build/catprobe build/engine_bench ## the same for CPython 3.14, in the container (root)
 	tests/forky install 3.14
 	tests/forky run env -C /host$(CURDIR) build/venv-3.14/bin/python bench/check.py $(BENCH_ARGS)
+
+bench-forky: build/catprobe build/engine_bench ## the bench with CPython 3.14, in the container (root): BENCH_ARGS="--workload fib"
+	tests/forky install 3.14
+	tests/forky run env -C /host$(CURDIR) build/venv-3.14/bin/python bench/bench.py $(BENCH_ARGS)
 
 bench-sampling: build build/wakeup ## measure what a sample costs beyond the timer's wake-up, and whether the sampler keeps up
 	$(BIN)/python bench/sampling.py $(BENCH_ARGS)
