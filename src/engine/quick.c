@@ -544,7 +544,10 @@ static const uint8_t unless_of[QUICK_COUNT] = {
     [QUICK_LESS_EQUAL_UNSIGNED] = QUICK_UNLESS_LESS_EQUAL_UNSIGNED,
 };
 
-enum { CODE_MAX = 1024 }; /* instructions of a plan */
+enum {
+    CODE_MAX = 1024,                      /* instructions of a plan */
+    MADE_MAX = CODE_MAX + PLAN_SITES_MAX, /* what is made of them: at most a group more for each site */
+};
 
 struct maker {
     const struct engine *engine;
@@ -556,8 +559,8 @@ struct maker {
     uint64_t place[PLAN_REGISTERS]; /* of a register in the thread's state */
     uint64_t writes[CODE_MAX];      /* the scalar variable that it writes, as a place; 0: none */
 
-    struct quick_instruction made[CODE_MAX];
-    uint16_t origins[CODE_MAX];
+    struct quick_instruction made[MADE_MAX];
+    uint16_t origins[MADE_MAX];
     bool is_gathered;              /* the record is made at the end */
     uint32_t fields;               /* of that record */
     uint32_t starts[CODE_MAX + 1]; /* of each instruction of the plan in what is made */

@@ -13,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { ASSEMBLER_MOST = 512, ASSEMBLER_STRINGS = 16384 };
+enum { ASSEMBLER_MOST = 2048, ASSEMBLER_STRINGS = 16384 };
 
 struct assembler {
     char strings[ASSEMBLER_STRINGS];

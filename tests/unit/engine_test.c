@@ -1757,6 +1757,16 @@ static void print_aggregations(FILE *out) {
     }
 }
 
+/* The records, and the aggregations. */
+static void print_all(char *text, size_t n) {
+    memset(text, 0, n);
+    assembler_read(&as, text, n - 1);
+    size_t length = strlen(text);
+    FILE *out = fmemopen(text + length, n - length, "w");
+    print_aggregations(out);
+    fclose(out);
+}
+
 /* What a random program records, for code objects or, without, with all clauses run as they are written. */
 static void run_random(uint32_t seed, bool is_quick, bool with_code, char *text, size_t n) {
     static const char file[] = "/tmp/dir/demo.py", *const functions[] = {"func", "other", NULL};
@@ -1792,13 +1802,43 @@ static void run_random(uint32_t seed, bool is_quick, bool with_code, char *text,
         if (i == 8)
             arena_raise_generation(as.arena, (uint32_t)things.sum);
     }
-    memset(text, 0, n);
-    assembler_read(&as, text, n - 1);
-    size_t length = strlen(text);
-    FILE *out = fmemopen(text + length, n - length, "w");
-    print_aggregations(out);
-    fclose(out);
+    print_all(text, n);
     assembler_close(&as);
+}
+
+/* The longest clause that is prepared: as many counts as can have keys that are known, each on its own. */
+static void run_long(bool with_code, char *text, size_t n) {
+    enum { COUNTS = 64, LENGTH = 1020 };
+    assembler_begin(&as);
+    int32_t total = variable(&as, SCOPE_GLOBAL, 'i', "", 8);
+    int32_t count = aggregation(&as, AGGREGATING_COUNT, "i", NULL);
+    clause(&as, "function-entry", CLAUSE_RECORDS);
+    uint32_t begin = as.instruction_count;
+    set(&as, 1, 7);
+    for (int32_t i = 0; i < COUNTS; i++) {
+        op(&as, OP_AGGREGATE, 0, 1, 1, count);
+        op(&as, OP_LOAD, 2, 0, 0, total);
+        op(&as, OP_ADD_NUMBER, 2, 2, 0, i);
+        op(&as, OP_STORE, 0, 2, 0, total);
+    }
+    while (as.instruction_count < begin + LENGTH)
+        op(&as, OP_STORE, 0, 2, 0, total);
+    op(&as, OP_LOAD, 2, 0, 0, total);
+    emit_integer(&as, 2);
+    end(&as);
+    assembler_run(&as);
+    arena_advance(as.arena, ARENA_ACTIVE);
+    for (int i = 0; i < 3; i++)
+        fire_code(&as, PROBE_ENTRY, with_code ? 1 : 0, "/x/demo.py", "func");
+    print_all(text, n);
+    assembler_close(&as);
+}
+
+static void test_long(void) {
+    static char plain[1 << 16], planned[1 << 16];
+    run_long(false, plain, sizeof plain);
+    run_long(true, planned, sizeof planned);
+    SAME(planned, plain);
 }
 
 /* What is worked out beforehand for a code object, and what is left out, changes nothing. */
@@ -1876,5 +1916,6 @@ int main(int count, char **arguments) {
     test_arena_refused();
     test_errno();
     test_plans();
+    test_long();
     return failures != 0;
 }
