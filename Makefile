@@ -125,13 +125,15 @@ bench-check: build build/engine_bench ## count what tracing costs in instruction
 	@tests/packages bench
 	$(BIN)/python bench/check.py $(BENCH_ARGS)
 
+FORKY_PYTHON = tests/forky run env -C /host$(CURDIR) build/venv-3.14/bin/python
+
 bench-check-forky: build/catprobe build/engine_bench ## the same for CPython 3.14, in the container (root)
 	tests/forky install 3.14
-	tests/forky run env -C /host$(CURDIR) build/venv-3.14/bin/python bench/check.py $(BENCH_ARGS)
+	$(FORKY_PYTHON) bench/check.py $(BENCH_ARGS)
 
 bench-forky: build/catprobe build/engine_bench ## the bench with CPython 3.14, in the container (root): BENCH_ARGS="--workload fib"
 	tests/forky install 3.14
-	tests/forky run env -C /host$(CURDIR) build/venv-3.14/bin/python bench/bench.py $(BENCH_ARGS)
+	$(FORKY_PYTHON) bench/bench.py $(BENCH_ARGS)
 
 bench-sampling: build build/wakeup ## measure what a sample costs beyond the timer's wake-up, and whether the sampler keeps up
 	$(BIN)/python bench/sampling.py $(BENCH_ARGS)

@@ -259,10 +259,10 @@ bool aggregate(struct engine_thread *thread, uint32_t aggregation, struct value 
 static struct known_group *known_group(struct engine_thread *thread, uint32_t site) {
     const struct ready *ready = thread->ready;
     uint64_t known = ready->known + site / GROUP_SITES;
-    uint32_t raised = __atomic_load_n(&thread->header->raised, __ATOMIC_ACQUIRE);
     struct known_group *group = (struct known_group *)((char *)thread + ready->known_at) + site / GROUP_SITES;
-    if (group->known != known || group->raised != raised)
-        *group = (struct known_group){.known = known, .raised = raised};
+    if (!aggregate_group_holds(thread, group, known))
+        *group = (struct known_group){.known = known,
+                                      .raised = __atomic_load_n(&thread->header->raised, __ATOMIC_ACQUIRE)};
     return group;
 }
 

@@ -66,7 +66,6 @@ struct ready_list {
     const struct probe_info *probe;
     enum arena_activity activity; /* of the probe */
     uint32_t count;
-    const struct ready *end; /* of the items */
     struct ready items[];
 };
 
@@ -342,6 +341,12 @@ bool speculation_discard(struct engine_thread *thread, int64_t id);
 bool aggregate(struct engine_thread *thread, uint32_t aggregation, struct value *values, struct value *keys);
 /* The same at a site whose keys are in the pool; the entry is looked for once. */
 bool aggregate_known(struct engine_thread *thread, uint32_t site, struct value *values);
+/* Does the group have this number, and the entries in it the generation that counts? */
+static inline bool aggregate_group_holds(const struct engine_thread *thread, const struct known_group *group,
+                                         uint64_t known) {
+    return group->known == known &&
+           group->raised == __atomic_load_n(&thread->header->raised, __ATOMIC_RELAXED);
+}
 void aggregate_close(struct engine_thread *thread);
 /* A place in a chain of chunks for `bytes`: takes another chunk if need be. NULL: none is free. */
 char *cursor_room(struct engine_thread *thread, struct cursor *cursor, uint32_t *first, uint32_t bytes);

@@ -106,13 +106,6 @@ static inline void store_number(struct engine_thread *thread, const struct store
         store_number_slowly(thread, numbers, key, number);
 }
 
-/* Does the group have this number, and the entries in it the generation that counts? */
-static inline bool is_known(const struct engine_thread *thread, const struct known_group *group,
-                            uint64_t known) {
-    return LIKELY(group->known == known &&
-                  group->raised == __atomic_load_n(&thread->header->raised, __ATOMIC_RELAXED));
-}
-
 static inline void add_to(struct arena_aggregate *entry, int64_t value) {
     __atomic_store_n(entry->data, (int64_t)((uint64_t)*entry->data + (uint64_t)value), __ATOMIC_RELAXED);
 }
@@ -386,7 +379,8 @@ again:
     NEXT;
     ON(KNOWN_GROUP) {
         const char *group = AT(ready->known_at) + at->immediate;
-        bool known = is_known(thread, (const struct known_group *)group, ready->known + at->b);
+        bool known =
+            LIKELY(aggregate_group_holds(thread, (const struct known_group *)group, ready->known + at->b));
         const struct quick_instruction *last = at + at->a;
         do {
             at++;
@@ -430,7 +424,7 @@ end_of_clause : if (++ready < end) goto next_clause;
 /* ---- Runners of lists ---- */
 
 static void run_plain(struct engine_thread *thread, const struct ready_list *list) {
-    quick_run(thread, list->items, list->end, list->activity);
+    quick_run(thread, list->items, list->items + list->count, list->activity);
 }
 
 static void run_nothing(struct engine_thread *thread, const struct ready_list *list) {
@@ -447,7 +441,7 @@ static void run_count(struct engine_thread *thread, const struct ready_list *lis
     if (!is_active(thread, list))
         return;
     const struct known_group *group = (const struct known_group *)AT(ready->known_at);
-    if (is_known(thread, group, ready->known) && LIKELY(group->entries[0]))
+    if (LIKELY(aggregate_group_holds(thread, group, ready->known) && group->entries[0]))
         add_to(group->entries[0], 1);
     else
         run_plain(thread, list);
@@ -754,6 +748,12 @@ static void put_slow(struct maker *maker, uint32_t i) {
     }
 }
 
+/* Takes back what was made last, for number i to be made into one with it. */
+static struct quick_instruction take_last(struct maker *maker, uint32_t i) {
+    maker->starts[i] = --maker->made_count;
+    return maker->made[maker->made_count];
+}
+
 /* Does an instruction leave something in this register for that one alone? */
 static bool is_passed_on(const struct maker *maker, uint32_t from, uint32_t to, uint8_t reg) {
     if (reg < PROGRAM_REGISTERS || maker->code[from].dst != reg || maker->writes[from])
@@ -769,8 +769,7 @@ static bool is_passed_on(const struct maker *maker, uint32_t from, uint32_t to, 
 static bool take_back(struct maker *maker, uint32_t i, uint8_t reg, struct quick_instruction *made) {
     if (!is_passed_on(maker, i - 1, i, reg))
         return false;
-    *made = maker->made[--maker->made_count];
-    maker->starts[i] = maker->made_count;
+    *made = take_last(maker, i);
     return true;
 }
 
@@ -814,8 +813,7 @@ static bool put_number_jump(struct maker *maker, uint32_t i) {
     if (at->op != OP_JUMP_UNLESS || !follows_directly(maker, i) || at[-1].op != OP_LOAD_NUMBER ||
         at[-1].dst != at->a)
         return false;
-    struct quick_instruction made = maker->made[--maker->made_count];
-    maker->starts[i] = maker->made_count;
+    struct quick_instruction made = take_last(maker, i);
     put(maker, i, QUICK_LOAD_NUMBER_UNLESS, made.dst, made.a, made.b, (int32_t)target_of(maker, i));
     return true;
 }
@@ -850,7 +848,7 @@ static bool put_number_change(struct maker *maker, uint32_t i, uint32_t key, uin
         adds->a != loads->dst || at->a == loads->dst || !is_passed_on(maker, i - 2, i - 1, adds->a) ||
         !take_back(maker, i, at->dst, &made))
         return false;
-    maker->starts[i] = --maker->made_count;
+    take_last(maker, i); /* the load */
     put(maker, i, QUICK_ADD_TO_NUMBER, made.b, key, numbers, 0);
     return true;
 }
@@ -882,7 +880,7 @@ static bool is_of_argument(const struct maker *maker, uint32_t end) {
 static void put_record(struct maker *maker, uint32_t end) {
     uint32_t first = maker->made_count;
     if (is_of_argument(maker, end)) {
-        maker->starts[end] = --maker->made_count;
+        take_last(maker, end);
         put(maker, end, QUICK_RECORD_ARGUMENT, 0, 0, 0, maker->code[end - 2].immediate);
         return;
     }

@@ -25,8 +25,8 @@ bool quick_make(struct engine *engine, struct plan *plan, const struct program_i
 ready_runner *quick_runner(const struct ready_list *list);
 
 /* Runs clauses that have plans, at least one, one after the other, and commits their records, as long as the
-   arena's activity is this: those behind
-   one that has called exit() do not run. A fault is told to clause_failed. */
+   arena's activity is this: those behind one that has called exit() do not run. A fault is told to
+   clause_failed. */
 void quick_run(struct engine_thread *thread, const struct ready *first, const struct ready *end,
                enum arena_activity activity);
 

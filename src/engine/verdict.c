@@ -127,7 +127,6 @@ static void fill_list(struct ready_list *list, const struct probe_info *probe, c
     list->probe = probe;
     list->activity = probe->activity;
     list->count = count;
-    list->end = list->items + count;
     if (count)
         memcpy(list->items, ready, count * sizeof *ready);
     list->run = quick_runner(list);
